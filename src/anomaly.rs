@@ -1,0 +1,181 @@
+//! The checkers' vocabulary: which checks there are, what a scenario may expect of them, and what they find. Data only.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kafka::{Offset, Partition, RecordId, TimeNs};
+
+/// A check by its stable name: the word in scenarios, verdicts, CSV files and reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckName {
+    /// An acknowledged record is not in the log.
+    LostWrite,
+    /// One record lies at two offsets.
+    Duplicate,
+    /// One producer's records lie in another order than it sent them.
+    ProducerOrder,
+    /// A record was sent after another one's acknowledgement, yet lies before it.
+    RealtimeOrder,
+    /// A record was read that nobody sent, or whose send certainly failed.
+    Phantom,
+    /// A record was read whose bytes are not those that were sent, or not where they were sent.
+    Corrupt,
+    /// One offset was seen with two records, or a record was acknowledged at one offset and read at another.
+    InconsistentOffsets,
+    /// A consumer group passed an acknowledged record by without any member getting it.
+    GroupDelivery,
+    /// Too little happened, or too little of it was proven, for the other checks to mean anything.
+    Coverage,
+}
+
+impl CheckName {
+    /// Every check, in the order that reports show them.
+    pub const ALL: [Self; 9] = [
+        Self::LostWrite,
+        Self::Duplicate,
+        Self::ProducerOrder,
+        Self::RealtimeOrder,
+        Self::Phantom,
+        Self::Corrupt,
+        Self::InconsistentOffsets,
+        Self::GroupDelivery,
+        Self::Coverage,
+    ];
+
+    /// The stable name, such as `lost-write`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LostWrite => "lost-write",
+            Self::Duplicate => "duplicate",
+            Self::ProducerOrder => "producer-order",
+            Self::RealtimeOrder => "realtime-order",
+            Self::Phantom => "phantom",
+            Self::Corrupt => "corrupt",
+            Self::InconsistentOffsets => "inconsistent-offsets",
+            Self::GroupDelivery => "group-delivery",
+            Self::Coverage => "coverage",
+        }
+    }
+
+    /// What the check asks, in one short sentence for reports.
+    pub fn question(self) -> &'static str {
+        match self {
+            Self::LostWrite => "Is every acknowledged record still in the log?",
+            Self::Duplicate => "Does every record lie at one offset only?",
+            Self::ProducerOrder => "Do each producer's records lie in the order it sent them?",
+            Self::RealtimeOrder => "Does a record sent after another's acknowledgement lie after it?",
+            Self::Phantom => "Was every record that was read really sent, and not refused?",
+            Self::Corrupt => "Is every record that was read the one that was sent, byte by byte?",
+            Self::InconsistentOffsets => "Does each offset hold one record, the one acknowledged there?",
+            Self::GroupDelivery => "Did every consumer group get every acknowledged record?",
+            Self::Coverage => "Did the faults bite, and was there enough evidence?",
+        }
+    }
+}
+
+impl fmt::Display for CheckName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for CheckName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|check| check.name() == text).ok_or(())
+    }
+}
+
+/// What a scenario says of an anomaly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expectation {
+    /// Finding one fails the run. What holds unless the scenario says otherwise.
+    #[default]
+    Forbidden,
+    /// Finding one is counted and shown, and changes nothing.
+    Allowed,
+    /// Finding none fails the run: the scenario is a control, which must be caught.
+    Required,
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Forbidden => "forbidden",
+            Self::Allowed => "allowed",
+            Self::Required => "required",
+        })
+    }
+}
+
+/// What is true, as far as the evidence goes. The worst of several is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Validity {
+    /// Nothing is wrong, and there was enough evidence to say so.
+    Valid,
+    /// Nobody can tell.
+    Unknown,
+    /// Something is wrong, and there is a witness.
+    Invalid,
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Valid => "valid",
+            Self::Unknown => "unknown",
+            Self::Invalid => "invalid",
+        })
+    }
+}
+
+/// One violation with its witness: everything that a person needs to find it in the history and in the brokers' logs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anomaly {
+    /// Which check found it.
+    pub check: CheckName,
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition of the topic.
+    pub partition: Partition,
+    /// The record concerned, unless the bytes name none.
+    pub record: Option<RecordId>,
+    /// Its producer as `name/index.incarnation`, such as `chatters/0.0`.
+    pub producer: Option<Arc<str>>,
+    /// The offset at which it was seen, if it was.
+    pub offset: Option<Offset>,
+    /// The offset at which it was acknowledged, if it was.
+    pub acked_offset: Option<Offset>,
+    /// When its send was invoked.
+    pub send_ns: Option<TimeNs>,
+    /// When its send was acknowledged.
+    pub ack_ns: Option<TimeNs>,
+    /// The consumer group concerned, for anomalies of delivery.
+    pub group: Option<Arc<str>>,
+    /// What happened, as one plain sentence.
+    pub explanation: String,
+}
+
+/// What one checker says of one history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// Which check.
+    pub check: CheckName,
+    /// Its answer.
+    pub validity: Validity,
+    /// How many things it examined (records, reads or faults, as the checker's module doc says).
+    pub examined: u64,
+    /// How many violations there are; never less than `anomalies.len()`.
+    pub found: u64,
+    /// Every violation, the worst first.
+    pub anomalies: Vec<Anomaly>,
+    /// Why the answer is unknown, or what else a reader should know. Whole sentences.
+    pub notes: Vec<String>,
+}

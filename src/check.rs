@@ -1,0 +1,1 @@
+//! Checkers over a recorded history, one anomaly family a file. Pure.

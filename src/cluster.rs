@@ -1,0 +1,1 @@
+//! The cluster under test, behind one trait.

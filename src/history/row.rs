@@ -1,0 +1,64 @@
+//! One row of the columnar history: a completed send, or a record that was read.
+
+use crate::kafka::{
+    BrokerId, LeaderEpoch, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex,
+};
+
+/// One send, from invocation to completion. Each invoked send has exactly one row in a whole history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendRow {
+    /// The producer's process.
+    pub process: ProcessId,
+    /// Where it was sent.
+    pub topic: TopicIndex,
+    /// Where it was sent.
+    pub partition: Partition,
+    /// The record's number among the process's records to the partition.
+    pub sequence: Sequence,
+    /// The payload's length in bytes.
+    pub bytes: u32,
+    /// When the load's clock asked for it. Never later than `invoke_ns`; latency counts from here.
+    pub scheduled_ns: TimeNs,
+    /// When it was handed to the client library.
+    pub invoke_ns: TimeNs,
+    /// When its outcome was known.
+    pub complete_ns: TimeNs,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// librdkafka's error code (`rd_kafka_resp_err_t`), 0 for none.
+    pub error: i16,
+    /// The offset that the acknowledgement named; `None` without one.
+    pub offset: Option<Offset>,
+    /// The broker that acknowledged; `None` when unknown.
+    pub broker: Option<BrokerId>,
+}
+
+impl SendRow {
+    /// The record's identity.
+    pub fn id(&self) -> RecordId {
+        RecordId { process: self.process, sequence: self.sequence }
+    }
+}
+
+/// One record as one reader saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadRow {
+    /// The reading process: a group's member or a drain reader.
+    pub reader: ProcessId,
+    /// Where it was read.
+    pub topic: TopicIndex,
+    /// Where it was read.
+    pub partition: Partition,
+    /// At which offset.
+    pub offset: Offset,
+    /// The leader's epoch that the fetched batch carried; `None` when unknown.
+    pub leader_epoch: Option<LeaderEpoch>,
+    /// When it came out of the client library.
+    pub read_ns: TimeNs,
+    /// What was found inside.
+    pub status: ReadStatus,
+    /// The identity in the payload. Meaningless unless `status` is intact or misplaced.
+    pub record: RecordId,
+    /// The payload's length in bytes.
+    pub bytes: u32,
+}

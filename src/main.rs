@@ -1,0 +1,3 @@
+//! `wiber-chaos`: parse, dispatch, exit code.
+
+fn main() {}

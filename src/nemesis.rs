@@ -1,0 +1,1 @@
+//! The faults: resolve a target, inject, prove, heal.

@@ -1,0 +1,1 @@
+//! A run: start, warm up, disturb, heal, drain, stop.

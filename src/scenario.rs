@@ -1,0 +1,256 @@
+//! A validated scenario: the cluster, the load, the faults, and what must hold. After a [`Scenario`] exists, nobody re-checks.
+//!
+//! [`raw`] is the TOML as people write it, with spans; [`validate`] turns it into a [`Scenario`] or into all its problems at
+//! once, each under its own line.
+
+pub mod raw;
+pub mod validate;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::anomaly::{CheckName, Expectation};
+use crate::fault::{FaultId, FaultKind, Target};
+
+/// A whole scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scenario {
+    /// Its name, which also names its directory of runs.
+    pub name: String,
+    /// What it is about, in a sentence.
+    pub description: Option<String>,
+    /// The seed; a run without one draws its own and records it.
+    pub seed: Option<u64>,
+    /// The cluster.
+    pub cluster: ClusterSpec,
+    /// The topics, in the file's order; `TopicIndex` counts them so.
+    pub topics: Vec<TopicSpec>,
+    /// The producers.
+    pub producers: Vec<ProducerSpec>,
+    /// The consumer groups.
+    pub groups: Vec<GroupSpec>,
+    /// How long each phase takes.
+    pub phases: Phases,
+    /// The faults, in the file's order.
+    pub faults: Vec<FaultSpec>,
+    /// What is expected of each check that is not simply forbidden to find something.
+    pub expect: BTreeMap<CheckName, Expectation>,
+    /// How much evidence a verdict needs.
+    pub evidence: EvidenceFloor,
+    /// What must not be exceeded.
+    pub thresholds: Vec<Threshold>,
+}
+
+impl Scenario {
+    /// What is expected of a check.
+    pub fn expectation(&self, check: CheckName) -> Expectation {
+        self.expect.get(&check).copied().unwrap_or_default()
+    }
+}
+
+/// Where the brokers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClusterKind {
+    /// Real brokers in containers that the run starts and removes.
+    Docker,
+    /// librdkafka's mock cluster, inside this process: for trying scenarios and testing the pipeline, never for proof.
+    Mock,
+}
+
+/// The cluster to start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterSpec {
+    /// Where the brokers come from.
+    pub kind: ClusterKind,
+    /// How many brokers; ids count from 1.
+    pub brokers: u32,
+    /// The image to run; by default the official one, else the local drop-in.
+    pub image: Option<String>,
+    /// Each broker's heap in bytes.
+    pub heap_bytes: u64,
+    /// How long the cluster may take until it is ready.
+    pub start_limit: Duration,
+    /// Broker properties, over the safe defaults.
+    pub config: BTreeMap<String, String>,
+}
+
+/// A topic to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// How many partitions.
+    pub partitions: u32,
+    /// How many replicas each.
+    pub replication_factor: u32,
+    /// Topic properties.
+    pub config: BTreeMap<String, String>,
+}
+
+/// How fast a producer sends.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rate {
+    /// This many records a second each, scheduled by the clock whatever the cluster does (open model).
+    PerSecond(f64),
+    /// As fast as the in-flight limit lets it.
+    Max,
+}
+
+/// A set of like producers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProducerSpec {
+    /// Their name.
+    pub name: String,
+    /// How many.
+    pub count: u32,
+    /// The topic they send to.
+    pub topic: String,
+    /// Only these partitions, or all when empty.
+    pub partitions: Vec<u32>,
+    /// How fast each of them sends.
+    pub rate: Rate,
+    /// Payload sizes in bytes, drawn uniformly by the seed; both ends included.
+    pub size_bytes: (u32, u32),
+    /// How many distinct keys each uses; a key always goes to the same partition.
+    pub keys: u32,
+    /// How many records each may have in flight; more wait.
+    pub in_flight: u32,
+    /// librdkafka properties, over the defaults.
+    pub config: BTreeMap<String, String>,
+}
+
+/// When a group's members commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommitMode {
+    /// After the records were processed: at-least-once.
+    AfterProcess,
+    /// Before the records are processed: at-most-once.
+    BeforeProcess,
+    /// By librdkafka's timer.
+    Auto,
+}
+
+/// A consumer group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSpec {
+    /// Its `group.id`.
+    pub name: String,
+    /// The topics it subscribes to.
+    pub topics: Vec<String>,
+    /// How many members, each with a client and a thread of its own.
+    pub members: u32,
+    /// When members commit.
+    pub commit: CommitMode,
+    /// librdkafka properties, over the defaults.
+    pub config: BTreeMap<String, String>,
+}
+
+/// How long each phase takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phases {
+    /// Load without faults.
+    pub warmup: Duration,
+    /// Load with faults; a final heal ends it.
+    pub chaos: Duration,
+    /// At most this long until the cluster is whole again.
+    pub recovery: Duration,
+    /// At most this long until everybody has read to the end offsets.
+    pub drain: Duration,
+}
+
+/// When a fault is injected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// This long after the chaos phase began.
+    At(Duration),
+    /// This long after another fault was healed and every partition's ISR was full again.
+    After {
+        /// The other fault.
+        fault: FaultId,
+        /// How much longer.
+        delay: Duration,
+    },
+}
+
+/// A fault to inject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultSpec {
+    /// Its name.
+    pub id: FaultId,
+    /// What is done.
+    pub kind: FaultKind,
+    /// To whom.
+    pub target: Target,
+    /// When.
+    pub start: Start,
+    /// For how long; zero for a restart, which heals itself.
+    pub duration: Duration,
+}
+
+/// How much must have happened before a verdict can be valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceFloor {
+    /// At least this many acknowledged records.
+    pub acked: u64,
+    /// At least this many sends in flight or invoked while each fault was in force.
+    pub sends_per_fault: u64,
+}
+
+impl Default for EvidenceFloor {
+    fn default() -> Self {
+        Self { acked: 1000, sends_per_fault: 100 }
+    }
+}
+
+/// What a threshold measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// The longest time that a partition acknowledged nothing although sends were waiting.
+    Unavailability,
+    /// The longest time from the end of a heal until every partition's ISR was full again.
+    Recovery,
+    /// The median time from schedule to acknowledgement.
+    ProduceLatencyP50,
+    /// The 99th percentile of it.
+    ProduceLatencyP99,
+    /// The longest.
+    ProduceLatencyMax,
+}
+
+impl Metric {
+    /// Every metric.
+    pub const ALL: [Self; 5] = [
+        Self::Unavailability,
+        Self::Recovery,
+        Self::ProduceLatencyP50,
+        Self::ProduceLatencyP99,
+        Self::ProduceLatencyMax,
+    ];
+
+    /// The word for it in scenarios and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unavailability => "unavailability",
+            Self::Recovery => "recovery",
+            Self::ProduceLatencyP50 => "produce-latency-p50",
+            Self::ProduceLatencyP99 => "produce-latency-p99",
+            Self::ProduceLatencyMax => "produce-latency-max",
+        }
+    }
+}
+
+/// A limit on a metric. Breaching it is not a violation of an invariant: exit code 3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// What is measured.
+    pub metric: Metric,
+    /// The greatest value that is fine.
+    pub max: Duration,
+}

@@ -1,0 +1,151 @@
+//! Checks and expectations make a verdict: what is true, what follows for the run, and the exit code. Pure.
+//!
+//! [`Verdict`] is `verdict.json`, schema version 1.
+
+use serde::{Deserialize, Serialize};
+
+use crate::anomaly::{Anomaly, CheckName, Expectation, Validity};
+use crate::fault::FaultId;
+use crate::kafka::BrokerId;
+use crate::scenario::Metric;
+
+/// What follows for the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunOutcome {
+    /// Every expectation was met.
+    Pass,
+    /// An expectation was not met.
+    Fail,
+    /// Nobody can tell.
+    Inconclusive,
+}
+
+/// `verdict.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// 1.
+    pub schema_version: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The run's id.
+    pub run: String,
+    /// The seed.
+    pub seed: u64,
+    /// What is true of the cluster.
+    pub verdict: Validity,
+    /// What follows for the run.
+    pub outcome: RunOutcome,
+    /// The process's exit code for this run alone.
+    pub exit_code: u8,
+    /// Why, the most important first. Whole sentences; never empty.
+    pub reasons: Vec<String>,
+    /// How much happened.
+    pub counts: Counts,
+    /// One line a check, in the order of `CheckName::ALL`.
+    pub checks: Vec<CheckLine>,
+    /// One line a fault, in the plan's order.
+    pub faults: Vec<FaultLine>,
+    /// One line a threshold, in the scenario's order.
+    pub thresholds: Vec<ThresholdLine>,
+    /// How available the cluster was.
+    pub availability: Availability,
+}
+
+/// How much happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Sends invoked.
+    pub sent: u64,
+    /// Sends acknowledged (`ok`).
+    pub acked: u64,
+    /// Sends that certainly failed (`fail`).
+    pub failed: u64,
+    /// Sends of unknown outcome (`info`).
+    pub indeterminate: u64,
+    /// Records read, by every reader together.
+    pub read: u64,
+    /// Distinct records found in the log by the drain.
+    pub read_distinct: u64,
+}
+
+/// One check's line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckLine {
+    /// Which.
+    pub check: CheckName,
+    /// What the scenario expects of it.
+    pub expect: Expectation,
+    /// What it says.
+    pub verdict: Validity,
+    /// How much it examined.
+    pub examined: u64,
+    /// How many violations it found.
+    pub found: u64,
+    /// The worst few of them.
+    pub examples: Vec<Anomaly>,
+    /// Whole sentences on what a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// One fault's line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultLine {
+    /// Its name.
+    pub id: FaultId,
+    /// Its kind's name.
+    pub kind: String,
+    /// The target as the scenario wrote it.
+    pub target: String,
+    /// The brokers that it struck.
+    pub targets: Vec<BrokerId>,
+    /// When the engine had carried it out, in milliseconds of the run; `None` when it never did.
+    pub injected_ms: Option<u64>,
+    /// When it was undone.
+    pub healed_ms: Option<u64>,
+    /// Whether it provably bit and provably healed.
+    pub proven: bool,
+    /// The proof, or what is missing from it, in short clauses.
+    pub proof: String,
+    /// Sends invoked or in flight while it was in force.
+    pub sends_overlapping: u64,
+    /// How long after the heal every partition's ISR was full again.
+    pub recovery_ms: Option<u64>,
+    /// The longest time that a partition acknowledged nothing although sends were waiting, begun while it was in force.
+    pub unavailability_ms: u64,
+}
+
+/// One threshold's line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdLine {
+    /// What was measured.
+    pub metric: Metric,
+    /// The greatest value that is fine.
+    pub max_ms: u64,
+    /// What was measured; `None` when there was nothing to measure.
+    pub measured_ms: Option<u64>,
+    /// `valid` within, `invalid` beyond, `unknown` when there was nothing to measure.
+    pub verdict: Validity,
+}
+
+/// How available the cluster was to producers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Availability {
+    /// The longest time that some partition acknowledged nothing although sends were waiting.
+    pub max_unavailability_ms: u64,
+    /// One line a partition.
+    pub partitions: Vec<PartitionAvailability>,
+}
+
+/// How available one partition was to producers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartitionAvailability {
+    /// `chat-0`.
+    pub partition: String,
+    /// Sends acknowledged.
+    pub acked: u64,
+    /// The longest time that it acknowledged nothing although sends were waiting.
+    pub max_unavailability_ms: u64,
+    /// When that began, in milliseconds of the run.
+    pub began_ms: Option<u64>,
+}

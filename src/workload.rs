@@ -1,0 +1,1 @@
+//! The load: producers, consumer groups, and the final drain.

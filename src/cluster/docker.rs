@@ -1,0 +1,312 @@
+//! Three (or more) combined KRaft brokers in containers of their own, started by testcontainers, for one run only.
+//!
+//! What must outlive a broker's death is fixed before its birth: its name in the run's own network, its host port, and a
+//! volume for its data. A killed broker therefore comes back as itself, where its clients and its peers expect it.
+
+mod broker;
+mod ready;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use testcontainers::{ContainerAsync, GenericImage};
+use tokio::sync::Mutex;
+
+use crate::cluster::engine::{Engine, EngineFacts, HOST_LABEL, RUN_LABEL};
+use crate::cluster::images::{self, Image};
+use crate::cluster::ledger::{Entry, Ledger, Object};
+use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, ports, view, wire};
+use crate::fault::{Probe, ProcessState, Signal};
+use crate::history::Environment;
+use crate::kafka::{BrokerId, ClusterView};
+use crate::scenario::{ClusterSpec, TopicSpec};
+
+/// How often the brokers are started anew, on other ports, when somebody took one of theirs in the last moment.
+const PORT_TRIES: u64 = 3;
+
+/// What a broker needs beyond its heap: class data, code cache, threads, buffers. Measured 330 MiB resident at 512 MiB heap.
+const MEMORY_OVERHEAD_MIB: u64 = 128;
+
+/// A cluster of containers.
+pub struct DockerCluster {
+    engine: Engine,
+    facts: EngineFacts,
+    image: Image,
+    label: String,
+    topics: Vec<String>,
+    members: Vec<Member>,
+    ledger: Arc<Ledger>,
+    start_limit: Duration,
+    containers: Mutex<Vec<ContainerAsync<GenericImage>>>,
+}
+
+/// A broker's fixed identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) id: BrokerId,
+    /// Its container's name, which is also its host name in the run's network and its volume's name.
+    pub(crate) name: String,
+    /// Its client port on the host's loopback.
+    pub(crate) port: u16,
+}
+
+impl Member {
+    fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+}
+
+impl DockerCluster {
+    /// Starts the brokers and waits until all are registered and the quorum has a leader.
+    ///
+    /// On an error nothing is left behind. `label` marks everything that is made, `topics` are what views show.
+    pub async fn start(
+        spec: &ClusterSpec,
+        label: &str,
+        topics: &[TopicSpec],
+        ledger: Arc<Ledger>,
+    ) -> Result<Self, ClusterError> {
+        let engine = Engine::connect().await?;
+        let image = images::find(&engine, spec.image.as_deref()).await?;
+        check_memory(spec)?;
+        let mut cluster = Self {
+            facts: engine.facts().await?,
+            engine,
+            image,
+            label: label.to_owned(),
+            topics: topics.iter().map(|topic| topic.name.clone()).collect(),
+            members: Vec::new(),
+            ledger,
+            start_limit: spec.start_limit,
+            containers: Mutex::default(),
+        };
+        let started = cluster.start_brokers(spec).await;
+        if let Err(error) = started {
+            // The first error is the one to tell; what a failing removal leaves is in the ledger for the next sweep.
+            drop(cluster.remove().await);
+            return Err(error);
+        }
+        Ok(cluster)
+    }
+
+    async fn start_brokers(&mut self, spec: &ClusterSpec) -> Result<(), ClusterError> {
+        self.make_room(spec).await?;
+        for attempt in 1.. {
+            self.members = self.assign_ports(spec, attempt)?;
+            let settings = broker::Settings::new(spec, &self.members, &self.label);
+            let starts = self.members.iter().map(|member| self.start_broker(member, &settings));
+            let failed = join_all(starts).await.into_iter().find_map(Result::err);
+            match failed {
+                None => break,
+                Some(error) if attempt < PORT_TRIES && is_port_taken(&error) => self.remove_containers().await?,
+                Some(error) if is_port_taken(&error) => {
+                    return Err(ClusterError::NoPort { reason: error.to_string() });
+                }
+                Some(error) => return Err(error),
+            }
+        }
+        ready::wait_for_brokers(self, self.start_limit).await
+    }
+
+    /// Makes the network and the volumes, each in the ledger first.
+    async fn make_room(&self, spec: &ClusterSpec) -> Result<(), ClusterError> {
+        self.ledger.write(&Entry::Make { object: Object::Network, name: self.label.clone() })?;
+        self.engine.create_network(&self.label, &self.labels()).await?;
+        for id in 1..=spec.brokers {
+            let name = self.broker_name(id);
+            self.ledger.write(&Entry::Make { object: Object::Volume, name: name.clone() })?;
+            self.engine.create_volume(&name, &self.labels()).await?;
+        }
+        Ok(())
+    }
+
+    fn assign_ports(&self, spec: &ClusterSpec, attempt: u64) -> Result<Vec<Member>, ClusterError> {
+        let salt = u64::from(crc32fast::hash(self.label.as_bytes())) << 8 | attempt;
+        let ports = ports::free_ports(spec.brokers as usize, salt)?;
+        Ok((1..=spec.brokers)
+            .zip(ports)
+            .map(|(id, port)| Member {
+                id: BrokerId(i32::try_from(id).expect("a scenario has few brokers")),
+                name: self.broker_name(id),
+                port,
+            })
+            .collect())
+    }
+
+    async fn start_broker(&self, member: &Member, settings: &broker::Settings) -> Result<(), ClusterError> {
+        self.ledger.write(&Entry::Make { object: Object::Container, name: member.name.clone() })?;
+        let container = broker::start(member, settings, &self.image, &self.label, self.labels()).await?;
+        self.containers.lock().await.push(container);
+        Ok(())
+    }
+
+    fn broker_name(&self, id: u32) -> String {
+        format!("{}-kafka-{id}", self.label)
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(RUN_LABEL.to_owned(), self.label.clone()), (HOST_LABEL.to_owned(), host_name())])
+    }
+
+    fn member(&self, broker: BrokerId) -> Result<&Member, ClusterError> {
+        self.members.iter().find(|member| member.id == broker).ok_or(ClusterError::UnknownBroker { broker })
+    }
+
+    fn addresses(&self, except: Option<BrokerId>) -> Vec<(BrokerId, SocketAddr)> {
+        let wanted = self.members.iter().filter(|member| Some(member.id) != except);
+        wanted.map(|member| (member.id, member.address())).collect()
+    }
+
+    async fn remove_containers(&self) -> Result<(), ClusterError> {
+        for container in self.containers.lock().await.drain(..) {
+            let action = "remove a broker's container".to_owned();
+            container.rm().await.map_err(|error| ClusterError::Engine { action, reason: error.to_string() })?;
+        }
+        // testcontainers loses sight of a container that was created and could not be started.
+        if let Some(mut left) = self.left().await? {
+            left.networks.clear();
+            left.volumes.clear();
+            self.engine.remove(&left).await?;
+        }
+        Ok(())
+    }
+
+    async fn left(&self) -> Result<Option<crate::cluster::engine::Leftovers>, ClusterError> {
+        Ok(self.engine.labelled(Some(&self.label)).await?.into_values().next())
+    }
+
+    /// The end of each broker's log, indented, for an error message.
+    async fn log_tails(&self) -> String {
+        let mut tails = String::new();
+        for member in &self.members {
+            tails.push_str(&format!("  {}:\n{}", member.id, self.log_tail(member).await));
+        }
+        tails
+    }
+
+    async fn log_tail(&self, member: &Member) -> String {
+        match self.engine.logs(&member.name, Some(15)).await {
+            Ok(log) => String::from_utf8_lossy(&log).lines().map(|line| format!("    {line}\n")).collect(),
+            Err(error) => format!("    (no log: {error})\n"),
+        }
+    }
+}
+
+#[async_trait]
+impl Cluster for DockerCluster {
+    fn bootstrap(&self) -> String {
+        self.members.iter().map(|member| member.address().to_string()).collect::<Vec<_>>().join(",")
+    }
+
+    fn brokers(&self) -> Vec<BrokerId> {
+        self.members.iter().map(|member| member.id).collect()
+    }
+
+    fn environment(&self) -> Environment {
+        Environment {
+            cluster: "docker".to_owned(),
+            image: Some(format!("{}:{}", self.image.name, self.image.tag)),
+            image_digest: Some(self.image.digest.clone()),
+            engine: Some(self.facts.engine.clone()),
+            host: Some(self.facts.host.clone()),
+            cpus: self.facts.cpus,
+            memory_bytes: self.facts.memory_bytes,
+            brokers: self.members.iter().map(|member| format!("{} {}", member.id, member.address())).collect(),
+            ..Environment::default()
+        }
+    }
+
+    async fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), ClusterError> {
+        ready::create_topics(self, topics, self.start_limit).await
+    }
+
+    async fn view(&self, except: Option<BrokerId>) -> Result<ClusterView, ClusterError> {
+        view::ask_all(&self.addresses(except), &self.topics, LOOK_LIMIT).await
+    }
+
+    async fn coordinator(&self, group: &str) -> Result<BrokerId, ClusterError> {
+        view::coordinator(&self.addresses(None), group, LOOK_LIMIT).await
+    }
+
+    async fn process_state(&self, broker: BrokerId) -> Result<ProcessState, ClusterError> {
+        self.engine.process_state(&self.member(broker)?.name).await
+    }
+
+    async fn probe(&self, broker: BrokerId) -> Probe {
+        match self.member(broker) {
+            Ok(member) => wire::probe(member.address(), LOOK_LIMIT).await,
+            Err(_) => Probe::Unreachable,
+        }
+    }
+
+    async fn kill(&self, broker: BrokerId, signal: Signal) -> Result<(), ClusterError> {
+        self.engine.kill(&self.member(broker)?.name, signal).await
+    }
+
+    async fn stop(&self, broker: BrokerId, grace: Duration) -> Result<(), ClusterError> {
+        self.engine.stop(&self.member(broker)?.name, grace).await
+    }
+
+    async fn start(&self, broker: BrokerId) -> Result<(), ClusterError> {
+        self.engine.start(&self.member(broker)?.name).await
+    }
+
+    async fn pause(&self, broker: BrokerId) -> Result<(), ClusterError> {
+        self.engine.pause(&self.member(broker)?.name).await
+    }
+
+    async fn unpause(&self, broker: BrokerId) -> Result<(), ClusterError> {
+        let name = &self.member(broker)?.name;
+        match self.engine.process_state(name).await? {
+            ProcessState::Paused { .. } => self.engine.unpause(name).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn logs(&self, broker: BrokerId) -> Result<Vec<u8>, ClusterError> {
+        self.engine.logs(&self.member(broker)?.name, None).await
+    }
+
+    async fn remove(&self) -> Result<(), ClusterError> {
+        self.remove_containers().await?;
+        if let Some(left) = self.left().await? {
+            self.engine.remove(&left).await?;
+        }
+        Ok(())
+    }
+}
+
+/// This host's name, which tells our dead runs from another machine's living ones on a shared engine.
+pub fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}
+
+fn check_memory(spec: &ClusterSpec) -> Result<(), ClusterError> {
+    let heap_mib = spec.heap_bytes >> 20;
+    let needed_mib = u64::from(spec.brokers) * (heap_mib + MEMORY_OVERHEAD_MIB);
+    // Where the host does not tell (no Linux here, or a remote engine), the brokers' own start is the test.
+    match available_mib() {
+        Some(available_mib) if available_mib < needed_mib => {
+            Err(ClusterError::NoMemory { brokers: spec.brokers, heap_mib, needed_mib, available_mib })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn available_mib() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib >> 10)
+}
+
+fn is_port_taken(error: &ClusterError) -> bool {
+    let text = error.to_string();
+    ["port is already allocated", "address already in use", "ports are not available"]
+        .iter()
+        .any(|sign| text.contains(sign))
+}

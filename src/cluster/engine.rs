@@ -1,0 +1,267 @@
+//! The container engine through bollard: the few calls that the project makes, each with a limit and a plain error.
+//!
+//! Everything made here carries [`RUN_LABEL`], so that a sweep finds it by asking the engine alone.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::models::{
+    ContainerState, ContainerStateStatusEnum, ImageInspect, NetworkCreateRequest, VolumeCreateRequest,
+};
+use bollard::query_parameters::{
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder, StopContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+
+use crate::cluster::ClusterError;
+use crate::fault::{ProcessState, Signal};
+
+/// The label of everything that a run makes; its value is the run's label.
+pub const RUN_LABEL: &str = "wiber-chaos.run";
+
+/// The label that says on which host the run's ledger lies.
+pub const HOST_LABEL: &str = "wiber-chaos.host";
+
+/// How long a call may take that only asks or makes.
+const CALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// How much of a broker's log is kept; a log beyond this has something else wrong with it.
+const LOG_BYTES_MAX: usize = 64 << 20;
+
+/// A connection to the engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    docker: Docker,
+}
+
+/// What an engine says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// Version and API version.
+    pub engine: String,
+    /// Operating system and kernel of its host.
+    pub host: String,
+    /// Its processors.
+    pub cpus: Option<u64>,
+    /// Its memory in bytes.
+    pub memory_bytes: Option<u64>,
+}
+
+/// What a sweep found, by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Containers, by name.
+    pub containers: Vec<String>,
+    /// Networks, by name.
+    pub networks: Vec<String>,
+    /// Volumes, by name.
+    pub volumes: Vec<String>,
+}
+
+impl Leftovers {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.containers.len() + self.networks.len() + self.volumes.len()
+    }
+}
+
+impl Engine {
+    /// Connects to the engine that testcontainers uses (`DOCKER_HOST` and its settings are honoured) and asks whether it lives.
+    pub async fn connect() -> Result<Self, ClusterError> {
+        let no_engine = |reason: String| ClusterError::NoEngine { reason };
+        let docker = testcontainers::core::client::docker_client_instance()
+            .await
+            .map_err(|error| no_engine(error.to_string()))?;
+        match tokio::time::timeout(CALL_LIMIT, docker.ping()).await {
+            Ok(Ok(_)) => Ok(Self { docker }),
+            Ok(Err(error)) => Err(no_engine(error.to_string())),
+            Err(_) => Err(no_engine(format!("no answer within {} s", CALL_LIMIT.as_secs()))),
+        }
+    }
+
+    /// What the engine says of itself and its host.
+    pub async fn facts(&self) -> Result<EngineFacts, ClusterError> {
+        let version = limited("tell its version", CALL_LIMIT, self.docker.version()).await?;
+        let info = limited("describe its host", CALL_LIMIT, self.docker.info()).await?;
+        let text = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
+        Ok(EngineFacts {
+            engine: format!("{} (API {})", text(version.version), text(version.api_version)),
+            host: format!("{}, kernel {}", text(info.operating_system), text(info.kernel_version)),
+            cpus: info.ncpu.and_then(|count| u64::try_from(count).ok()),
+            memory_bytes: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()),
+        })
+    }
+
+    /// The image of that name, or `None` when it is not on the machine.
+    pub async fn image(&self, reference: &str) -> Result<Option<ImageInspect>, ClusterError> {
+        let action = format!("look at image {reference}");
+        absent_is_none(limited(&action, CALL_LIMIT, self.docker.inspect_image(reference)).await)
+    }
+
+    /// Makes a network of its own for a run.
+    pub async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), ClusterError> {
+        let request =
+            NetworkCreateRequest { name: name.to_owned(), labels: Some(to_map(labels)), ..Default::default() };
+        limited(&format!("create network {name}"), CALL_LIMIT, self.docker.create_network(request)).await.map(drop)
+    }
+
+    /// Makes a volume.
+    pub async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), ClusterError> {
+        let request =
+            VolumeCreateRequest { name: Some(name.to_owned()), labels: Some(to_map(labels)), ..Default::default() };
+        limited(&format!("create volume {name}"), CALL_LIMIT, self.docker.create_volume(request)).await.map(drop)
+    }
+
+    /// The state of a container's first process.
+    pub async fn process_state(&self, container: &str) -> Result<ProcessState, ClusterError> {
+        let action = format!("look at container {container}");
+        let inspected =
+            absent_is_none(limited(&action, CALL_LIMIT, self.docker.inspect_container(container, None)).await)?;
+        Ok(inspected.and_then(|container| container.state).map_or(ProcessState::Missing, to_process_state))
+    }
+
+    /// Sends a signal to a container's first process.
+    pub async fn kill(&self, container: &str, signal: Signal) -> Result<(), ClusterError> {
+        let options = KillContainerOptionsBuilder::default().signal(signal.name()).build();
+        let action = format!("send {} to {container}", signal.name());
+        limited(&action, CALL_LIMIT, self.docker.kill_container(container, Some(options))).await
+    }
+
+    /// `SIGTERM`, and `SIGKILL` after the grace.
+    pub async fn stop(&self, container: &str, grace: Duration) -> Result<(), ClusterError> {
+        let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
+        let options = StopContainerOptionsBuilder::default().t(seconds).build();
+        let limit = grace + CALL_LIMIT;
+        limited(&format!("stop {container}"), limit, self.docker.stop_container(container, Some(options))).await
+    }
+
+    /// Starts a container that ended.
+    pub async fn start(&self, container: &str) -> Result<(), ClusterError> {
+        limited(&format!("start {container}"), CALL_LIMIT, self.docker.start_container(container, None)).await
+    }
+
+    /// Freezes a container.
+    pub async fn pause(&self, container: &str) -> Result<(), ClusterError> {
+        limited(&format!("pause {container}"), CALL_LIMIT, self.docker.pause_container(container)).await
+    }
+
+    /// Thaws a container.
+    pub async fn unpause(&self, container: &str) -> Result<(), ClusterError> {
+        limited(&format!("unpause {container}"), CALL_LIMIT, self.docker.unpause_container(container)).await
+    }
+
+    /// A container's log, or its last `tail` lines.
+    pub async fn logs(&self, container: &str, tail: Option<u32>) -> Result<Vec<u8>, ClusterError> {
+        let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&tail).build();
+        limited(&format!("read the log of {container}"), CALL_LIMIT, async {
+            let mut stream = self.docker.logs(container, Some(options));
+            let mut log = Vec::new();
+            while let Some(chunk) = stream.next().await {
+                log.extend_from_slice(&chunk?.into_bytes());
+                if log.len() > LOG_BYTES_MAX {
+                    log.extend_from_slice(b"\n[cut here by wiber-chaos: the log is longer than 64 MiB]\n");
+                    break;
+                }
+            }
+            Ok(log)
+        })
+        .await
+    }
+
+    /// Everything labelled with this run's label, or with any run's when `label` is `None`; with its host label.
+    pub async fn labelled(&self, label: Option<&str>) -> Result<BTreeMap<(String, String), Leftovers>, ClusterError> {
+        let wanted = label.map_or_else(|| RUN_LABEL.to_owned(), |label| format!("{RUN_LABEL}={label}"));
+        let filters = HashMap::from([("label".to_owned(), vec![wanted])]);
+        let mut found: BTreeMap<(String, String), Leftovers> = BTreeMap::new();
+
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        for container in limited("list containers", CALL_LIMIT, self.docker.list_containers(Some(options))).await? {
+            let name = container.names.unwrap_or_default().into_iter().next().or(container.id).unwrap_or_default();
+            let name = name.trim_start_matches('/').to_owned();
+            found.entry(owner(container.labels.as_ref())).or_default().containers.push(name);
+        }
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        for network in limited("list networks", CALL_LIMIT, self.docker.list_networks(Some(options))).await? {
+            let name = network.name.unwrap_or_default();
+            found.entry(owner(network.labels.as_ref())).or_default().networks.push(name);
+        }
+        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let volumes = limited("list volumes", CALL_LIMIT, self.docker.list_volumes(Some(options))).await?;
+        for volume in volumes.volumes.unwrap_or_default() {
+            found.entry(owner(Some(&volume.labels))).or_default().volumes.push(volume.name);
+        }
+        Ok(found)
+    }
+
+    /// Removes what a run made: containers first, because they hold the rest. What is gone already is fine.
+    pub async fn remove(&self, leftovers: &Leftovers) -> Result<(), ClusterError> {
+        for container in &leftovers.containers {
+            let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+            let action = format!("remove container {container}");
+            let call = self.docker.remove_container(container, Some(options));
+            absent_is_none(limited(&action, CALL_LIMIT, call).await)?;
+        }
+        for network in &leftovers.networks {
+            let action = format!("remove network {network}");
+            absent_is_none(limited(&action, CALL_LIMIT, self.docker.remove_network(network)).await)?;
+        }
+        for volume in &leftovers.volumes {
+            let options = RemoveVolumeOptionsBuilder::default().force(true).build();
+            let action = format!("remove volume {volume}");
+            absent_is_none(limited(&action, CALL_LIMIT, self.docker.remove_volume(volume, Some(options))).await)?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives a call to the engine a limit and its error a plain sentence.
+async fn limited<T>(
+    action: &str,
+    limit: Duration,
+    call: impl Future<Output = Result<T, bollard::errors::Error>>,
+) -> Result<T, ClusterError> {
+    let failed = |reason: String| ClusterError::Engine { action: action.to_owned(), reason };
+    match tokio::time::timeout(limit, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(bollard::errors::Error::DockerResponseServerError { status_code, message })) => {
+            Err(failed(format!("{} (HTTP {status_code})", message.trim())))
+        }
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed(format!("no answer within {} s", limit.as_secs()))),
+    }
+}
+
+fn absent_is_none<T>(result: Result<T, ClusterError>) -> Result<Option<T>, ClusterError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(ClusterError::Engine { reason, .. }) if reason.ends_with("(HTTP 404)") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn owner(labels: Option<&HashMap<String, String>>) -> (String, String) {
+    let label = |key| labels.and_then(|labels| labels.get(key)).cloned().unwrap_or_default();
+    (label(RUN_LABEL), label(HOST_LABEL))
+}
+
+fn to_map(labels: &BTreeMap<String, String>) -> HashMap<String, String> {
+    labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn to_process_state(state: ContainerState) -> ProcessState {
+    let started_at = state.started_at.unwrap_or_default();
+    match state.status {
+        Some(ContainerStateStatusEnum::PAUSED) => ProcessState::Paused { started_at },
+        Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::RESTARTING) => {
+            ProcessState::Running { started_at }
+        }
+        Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD) => {
+            ProcessState::Exited { exit_code: state.exit_code.unwrap_or(-1) }
+        }
+        _ => ProcessState::Missing,
+    }
+}

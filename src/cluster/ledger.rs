@@ -1,0 +1,239 @@
+//! What a run made and did, on disk before it made and did it; so that whatever a dead run left is found and undone.
+//!
+//! A ledger is a file of JSON lines in the user's state directory, one a run, held under an exclusive lock for as long
+//! as the run lives. The kernel drops the lock when the process dies, however it dies, so *locked* means alive and
+//! *unlocked* means dead: no pid to be reused, no heartbeat to be late. A run that ends in order deletes its ledger.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::FaultId;
+
+/// The environment variable that moves the state directory; tests use it to keep apart.
+pub const STATE_DIR_VARIABLE: &str = "WIBER_CHAOS_STATE_DIR";
+
+/// One line of a ledger: an intent, or that it was undone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "kebab-case", rename_all_fields = "snake_case")]
+pub enum Entry {
+    /// Always the first line.
+    Run {
+        /// The label of everything that the run makes.
+        label: String,
+        /// Its directory.
+        directory: PathBuf,
+    },
+    /// Something is about to be made.
+    Make {
+        /// What.
+        object: Object,
+        /// Its name in the engine.
+        name: String,
+    },
+    /// A fault is about to be injected.
+    Inject {
+        /// Which.
+        fault: FaultId,
+        /// What it does.
+        kind: String,
+        /// The containers that it strikes.
+        targets: Vec<String>,
+    },
+    /// A fault was healed.
+    Heal {
+        /// Which.
+        fault: FaultId,
+    },
+}
+
+/// What an engine can be asked to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Object {
+    /// A container.
+    Container,
+    /// A network.
+    Network,
+    /// A volume.
+    Volume,
+}
+
+/// The ledger could not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} the ledger {}: {source}", path.display())]
+pub struct LedgerError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// The ledger of the run that lives in this process.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    file: Mutex<File>,
+}
+
+impl Ledger {
+    /// Begins a ledger for a run that will label everything with `label`.
+    pub fn begin(state: &Path, label: &str, directory: &Path) -> Result<Self, LedgerError> {
+        let home = ledgers(state);
+        let path = home.join(format!("{label}.jsonl"));
+        let failed = |action, source| LedgerError { action, path: path.clone(), source };
+        fs::create_dir_all(&home).map_err(|error| failed("make room for", error))?;
+        // Locked under another name first: a sweep must never meet a ledger that is there and not yet locked.
+        let unborn = home.join(format!(".{label}.new"));
+        let file = File::create_new(&unborn).map_err(|error| failed("create", error))?;
+        file.lock().map_err(|error| failed("lock", error))?;
+        fs::rename(&unborn, &path).map_err(|error| failed("name", error))?;
+        let ledger = Self { path, file: Mutex::new(file) };
+        ledger.write(&Entry::Run { label: label.to_owned(), directory: directory.to_owned() })?;
+        Ok(ledger)
+    }
+
+    /// Writes an intent and waits until it is on disk. Nothing may be made or done when this fails.
+    pub fn write(&self, entry: &Entry) -> Result<(), LedgerError> {
+        let mut line = serde_json::to_vec(entry).expect("an entry is plain data");
+        line.push(b'\n');
+        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        file.write_all(&line).and_then(|()| file.sync_data()).map_err(|source| LedgerError {
+            action: "write",
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Ends the ledger, because nothing of the run is left.
+    pub fn close(self) -> Result<(), LedgerError> {
+        fs::remove_file(&self.path).map_err(|source| LedgerError { action: "remove", path: self.path.clone(), source })
+    }
+}
+
+/// A ledger whose run is dead. Holding it keeps other sweeps away.
+#[derive(Debug)]
+pub struct DeadLedger {
+    path: PathBuf,
+    _lock: File,
+    /// The label of everything that the run made.
+    pub label: String,
+    /// The run's directory, when the first line survived.
+    pub directory: Option<PathBuf>,
+}
+
+impl DeadLedger {
+    /// Ends the ledger, because nothing of the run is left.
+    pub fn close(self) -> Result<(), LedgerError> {
+        fs::remove_file(&self.path).map_err(|source| LedgerError { action: "remove", path: self.path.clone(), source })
+    }
+}
+
+/// Every ledger in a state directory.
+#[derive(Debug, Default)]
+pub struct Ledgers {
+    /// Those whose runs are dead, locked now by us.
+    pub dead: Vec<DeadLedger>,
+    /// The labels of the runs that live.
+    pub alive: Vec<String>,
+}
+
+/// Looks through a state directory for ledgers, and takes hold of the dead ones.
+pub fn survey(state: &Path) -> Result<Ledgers, LedgerError> {
+    let home = ledgers(state);
+    let failed = |action, source| LedgerError { action, path: home.clone(), source };
+    let mut found = Ledgers::default();
+    let entries = match fs::read_dir(&home) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        Err(error) => return Err(failed("look for", error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(|error| failed("look for", error))?.path();
+        let Some(label) = label_of(&path) else { continue };
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            // Its run ended in order between the listing and now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(LedgerError { action: "open", path, source }),
+        };
+        match file.try_lock() {
+            Ok(()) if path.exists() => {
+                found.dead.push(DeadLedger { directory: directory_in(&file), path, _lock: file, label })
+            }
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => found.alive.push(label),
+            Err(TryLockError::Error(source)) => return Err(LedgerError { action: "lock", path, source }),
+        }
+    }
+    found.dead.sort_by(|a, b| a.label.cmp(&b.label));
+    found.alive.sort_unstable();
+    Ok(found)
+}
+
+/// Where this user's state lies: `$WIBER_CHAOS_STATE_DIR`, else `$XDG_STATE_HOME/wiber-chaos`, else
+/// `~/.local/state/wiber-chaos`, else a directory in the system's temporary one.
+pub fn state_dir() -> PathBuf {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable(STATE_DIR_VARIABLE)
+        .or_else(|| variable("XDG_STATE_HOME").map(|home| home.join("wiber-chaos")))
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state/wiber-chaos")))
+        .unwrap_or_else(|| std::env::temp_dir().join("wiber-chaos-state"))
+}
+
+fn ledgers(state: &Path) -> PathBuf {
+    state.join("ledger")
+}
+
+fn label_of(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    name.strip_suffix(".jsonl").filter(|label| !label.starts_with('.')).map(str::to_owned)
+}
+
+fn directory_in(file: &File) -> Option<PathBuf> {
+    let first = BufReader::new(file).lines().next()?.ok()?;
+    match serde_json::from_str(&first).ok()? {
+        Entry::Run { directory, .. } => Some(directory),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_living_run_is_alive_and_a_dropped_one_is_dead() {
+        let state = tempfile::tempdir().expect("a directory");
+        let ledger = Ledger::begin(state.path(), "r1", Path::new("reports/x")).expect("a ledger");
+        ledger.write(&Entry::Make { object: Object::Network, name: "r1".to_owned() }).expect("written");
+        let alive = survey(state.path()).expect("a survey");
+        assert_eq!((alive.alive, alive.dead.len()), (vec!["r1".to_owned()], 0));
+
+        drop(ledger); // What a SIGKILL does: the lock goes, the file stays.
+        let mut dead = survey(state.path()).expect("a survey").dead;
+        let dead = dead.pop().expect("one dead run");
+        assert_eq!((dead.label.as_str(), dead.directory.as_deref()), ("r1", Some(Path::new("reports/x"))));
+        dead.close().expect("closed");
+        assert!(survey(state.path()).expect("a survey").dead.is_empty());
+    }
+
+    #[test]
+    fn a_run_that_ended_in_order_leaves_no_ledger() {
+        let state = tempfile::tempdir().expect("a directory");
+        Ledger::begin(state.path(), "r1", Path::new("x")).expect("a ledger").close().expect("closed");
+        let after = survey(state.path()).expect("a survey");
+        assert!(after.dead.is_empty() && after.alive.is_empty());
+    }
+
+    #[test]
+    fn two_sweeps_never_hold_the_same_dead_run() {
+        let state = tempfile::tempdir().expect("a directory");
+        drop(Ledger::begin(state.path(), "r1", Path::new("x")).expect("a ledger"));
+        let first = survey(state.path()).expect("a survey");
+        let second = survey(state.path()).expect("a survey");
+        assert_eq!((first.dead.len(), second.dead.len()), (1, 0));
+    }
+}

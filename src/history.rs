@@ -6,11 +6,14 @@
 //! flushed at least once a second, so that a killed harness loses one second of evidence at most; a file that ends in
 //! the middle of a line or batch is read up to there, and the history is then [`Closure::Cut`].
 
+pub mod clock;
+mod columns;
 pub mod environment;
 pub mod event;
 pub mod reader;
 pub mod recorder;
 pub mod row;
+mod writer;
 
 use std::collections::BTreeMap;
 

@@ -1,1 +1,286 @@
-//! To be written.
+//! Reads a history back, whole or cut.
+//!
+//! Three things may be wrong with a history, and they are told apart:
+//! - It ends too early, because the harness was killed, is still running, or the files were copied in part: everything up
+//!   to there is kept, and the history is [`Closure::Cut`], from which no verdict can be valid. That covers a torn last
+//!   line, a torn last batch, a missing `run-ended`, and fewer rows than `run-ended` counts (row files are confirmed by the
+//!   disk before `run-ended` is written, so they were shortened afterwards).
+//! - It says something that no recorder of this format writes, such as an outcome that means nothing or more rows than
+//!   `run-ended` counts: then none of it can be believed, and that is a [`ReadError`].
+//! - It is of a newer format: also a [`ReadError`], which says so.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::StreamDecoder;
+
+use super::columns::{BadColumns, Columnar, VERSION_KEY};
+use super::recorder::{Header, Totals};
+use super::writer::EVENTS_FILE;
+use super::{Closure, Event, EventKind, FORMAT_VERSION, History, PartitionHistory, ReadRow, SendRow};
+use crate::kafka::{Partition, TopicIndex};
+
+/// How much of a file is read at a time.
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// Why a history cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A file could not be opened or read.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The first line is not a whole `run-started`: nothing is known about the run.
+    #[error("{} does not begin with run-started", path.display())]
+    NoHeader {
+        /// The file of events.
+        path: PathBuf,
+    },
+    /// The history was written by a newer version of this tool.
+    #[error("{} has format version {found}; this build reads up to {FORMAT_VERSION}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+    },
+    /// A line that is not the last means nothing.
+    #[error("{} line {line} is no event", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Something stands where it cannot.
+    #[error("{} line {line}: {problem}", path.display())]
+    Misplaced {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What.
+        problem: &'static str,
+    },
+    /// A whole batch cannot be decoded.
+    #[error("{} is damaged after row {rows}", path.display())]
+    Batch {
+        /// The file.
+        path: PathBuf,
+        /// How many rows came before.
+        rows: u64,
+        /// Why.
+        source: arrow_schema::ArrowError,
+    },
+    /// A batch holds a value that no recorder writes.
+    #[error("{} is damaged in the batch after row {rows}", path.display())]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// How many rows came before the batch.
+        rows: u64,
+        /// Which value.
+        source: BadColumns,
+    },
+    /// A row belongs to a partition that the run did not have.
+    #[error("{} row {row} names topic {topic}, partition {partition}, which the run did not have", path.display())]
+    Place {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 0.
+        row: u64,
+        /// The topic's index.
+        topic: u16,
+        /// The partition.
+        partition: i32,
+    },
+    /// There are more rows than `run-ended` counted: the files do not belong together.
+    #[error("{} has {found} rows, but run-ended counts {counted}", path.display())]
+    TooMany {
+        /// The file.
+        path: PathBuf,
+        /// How many rows there are.
+        found: u64,
+        /// How many there should be.
+        counted: u64,
+    },
+}
+
+/// Reads the history in a directory.
+pub fn read(dir: &Path) -> Result<History, ReadError> {
+    let mut cuts = Vec::new();
+    let path = dir.join(EVENTS_FILE);
+    let events = read_events(&path, &mut cuts)?;
+    let header = header(&path, &events)?;
+    let mut partitions = empty_partitions(&header);
+
+    let mut add_send = |partition: &mut PartitionHistory, row: SendRow| partition.sends.push(row);
+    let sends = read_rows(dir, &mut partitions, &mut add_send, &mut cuts)?;
+    let mut add_read = |partition: &mut PartitionHistory, row: ReadRow| partition.reads.push(row);
+    let reads = read_rows(dir, &mut partitions, &mut add_read, &mut cuts)?;
+    reconcile(dir, &events, Totals { events: events.len() as u64, sends, reads }, &mut cuts)?;
+
+    let processes = events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::ProcessStarted { process, role } => Some((*process, role.clone())),
+            _ => None,
+        })
+        .collect();
+    let closure = if cuts.is_empty() { Closure::Whole } else { Closure::Cut(cuts.join("; ")) };
+    Ok(History { events, topics: header.topics, processes, partitions, closure })
+}
+
+/// Reads the lines, and sorts them by time; lines of one time keep their order.
+fn read_events(path: &Path, cuts: &mut Vec<String>) -> Result<Vec<Event>, ReadError> {
+    let text = std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let mut events: Vec<Event> = Vec::new();
+    let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    for (index, line) in lines.iter().enumerate() {
+        let line_number = index + 1;
+        match serde_json::from_slice::<Event>(line) {
+            Ok(event) => events.push(event),
+            Err(source) => {
+                // A newer version may have events that this build does not know; say that rather than "no event".
+                check_version(path, &events)?;
+                if index == 0 {
+                    return Err(ReadError::NoHeader { path: path.to_owned() });
+                }
+                if line.ends_with(b"\n") {
+                    return Err(ReadError::Line { path: path.to_owned(), line: line_number, source });
+                }
+                cuts.push(format!("{EVENTS_FILE} ends in the middle of line {line_number}"));
+            }
+        }
+    }
+    check_version(path, &events)?;
+    let misplaced = |line, problem| Err(ReadError::Misplaced { path: path.to_owned(), line, problem });
+    for (index, event) in events.iter().enumerate() {
+        match event.kind {
+            EventKind::RunStarted { .. } if index > 0 => return misplaced(index + 1, "run-started is not the first line"),
+            EventKind::RunEnded { .. } if index + 1 < lines.len() => {
+                return misplaced(index + 1, "run-ended is not the last line");
+            }
+            _ => {}
+        }
+    }
+    events.sort_by_key(|event| event.time_ns);
+    Ok(events)
+}
+
+fn check_version(path: &Path, events: &[Event]) -> Result<(), ReadError> {
+    match events.first().map(|event| &event.kind) {
+        Some(EventKind::RunStarted { format_version, .. }) if *format_version > FORMAT_VERSION => {
+            Err(ReadError::Newer { path: path.to_owned(), found: format_version.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn header(path: &Path, events: &[Event]) -> Result<Header, ReadError> {
+    match events.first().map(|event| &event.kind) {
+        Some(EventKind::RunStarted { run, topics, partitions, .. }) if topics.len() == partitions.len() => {
+            Ok(Header { run: run.clone(), topics: topics.clone(), partitions: partitions.clone() })
+        }
+        _ => Err(ReadError::NoHeader { path: path.to_owned() }),
+    }
+}
+
+fn empty_partitions(header: &Header) -> BTreeMap<(TopicIndex, Partition), PartitionHistory> {
+    let topics = (0..=u16::MAX).map(TopicIndex).zip(&header.partitions);
+    topics
+        .flat_map(|(topic, count)| (0..count.cast_signed()).map(move |partition| (topic, Partition(partition))))
+        .map(|place| (place, PartitionHistory::default()))
+        .collect()
+}
+
+/// Reads one file of rows into the partitions; returns how many there were.
+fn read_rows<R: Columnar>(
+    dir: &Path,
+    partitions: &mut BTreeMap<(TopicIndex, Partition), PartitionHistory>,
+    add: &mut dyn FnMut(&mut PartitionHistory, R),
+    cuts: &mut Vec<String>,
+) -> Result<u64, ReadError> {
+    let path = dir.join(R::FILE);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(source) => return Err(ReadError::Io { path, source }),
+    };
+    let mut decoder = StreamDecoder::new();
+    let mut rows = 0_u64;
+    let mut version_checked = false;
+    loop {
+        let mut chunk = next_chunk(&mut file, &path)?;
+        if chunk.is_empty() {
+            break;
+        }
+        while !chunk.is_empty() {
+            let batch = decoder
+                .decode(&mut chunk)
+                .map_err(|source| ReadError::Batch { path: path.clone(), rows, source })?;
+            if !version_checked && decoder.schema().is_some() {
+                check_schema(&path, &decoder)?;
+                version_checked = true;
+            }
+            let Some(batch) = batch else { continue };
+            let batch = R::rows(&batch).map_err(|source| ReadError::Columns { path: path.clone(), rows, source })?;
+            for row in batch {
+                let place = row.place();
+                let partition = partitions.get_mut(&place).ok_or_else(|| ReadError::Place {
+                    path: path.clone(),
+                    row: rows,
+                    topic: place.0.0,
+                    partition: place.1.0,
+                })?;
+                add(partition, row);
+                rows += 1;
+            }
+        }
+    }
+    if decoder.finish().is_err() || decoder.schema().is_none() {
+        cuts.push(format!("{} ends in the middle of a batch, after row {rows}", R::FILE));
+    }
+    Ok(rows)
+}
+
+fn next_chunk(file: &mut File, path: &Path) -> Result<Buffer, ReadError> {
+    let mut bytes = Vec::with_capacity(CHUNK_BYTES);
+    file.take(CHUNK_BYTES as u64)
+        .read_to_end(&mut bytes)
+        .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    Ok(Buffer::from_vec(bytes))
+}
+
+fn check_schema(path: &Path, decoder: &StreamDecoder) -> Result<(), ReadError> {
+    let found = decoder.schema().and_then(|schema| schema.metadata().get(VERSION_KEY).cloned()).unwrap_or_default();
+    match found.parse::<u32>() {
+        Ok(version) if version <= FORMAT_VERSION => Ok(()),
+        _ => Err(ReadError::Newer { path: path.to_owned(), found }),
+    }
+}
+
+/// Holds what was found against what `run-ended` counts.
+fn reconcile(dir: &Path, events: &[Event], found: Totals, cuts: &mut Vec<String>) -> Result<(), ReadError> {
+    let Some(EventKind::RunEnded { sends, reads }) = events.last().map(|event| &event.kind) else {
+        cuts.push(format!("{EVENTS_FILE} has no run-ended"));
+        return Ok(());
+    };
+    for (file, found, counted) in [(SendRow::FILE, found.sends, *sends), (ReadRow::FILE, found.reads, *reads)] {
+        if found > counted {
+            return Err(ReadError::TooMany { path: dir.join(file), found, counted });
+        }
+        if found < counted {
+            cuts.push(format!("{file} has {found} of the {counted} rows that run-ended counts"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! The three files of a history, as the recorder's thread writes them.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
+use arrow_schema::{ArrowError, SchemaRef};
+
+use super::columns::{self, Columnar};
+use super::recorder::{Header, RecorderError, Totals};
+use super::{Event, EventKind, ReadRow, SendRow};
+use crate::kafka::TimeNs;
+
+/// The name of the file of events.
+pub(super) const EVENTS_FILE: &str = "events.jsonl";
+/// A batch is closed at this many rows; big enough to compress well, small enough to hold in memory twice.
+const ROWS_PER_BATCH: usize = 65_536;
+
+/// A batch of rows of one kind.
+#[derive(Debug)]
+pub(super) enum Rows {
+    Sends(Vec<SendRow>),
+    Reads(Vec<ReadRow>),
+}
+
+/// All three files, open for appending. Errors are sentences that name the file.
+pub(super) struct Writer {
+    events: BufWriter<File>,
+    events_path: PathBuf,
+    sends: RowFile<SendRow>,
+    reads: RowFile<ReadRow>,
+    tap: Option<std::sync::mpsc::Sender<Event>>,
+    written: u64,
+}
+
+impl Writer {
+    pub(super) fn create(
+        dir: &Path,
+        header: &Header,
+        tap: Option<std::sync::mpsc::Sender<Event>>,
+    ) -> Result<Self, RecorderError> {
+        std::fs::create_dir_all(dir).map_err(|source| RecorderError::Create { path: dir.to_owned(), source })?;
+        let (events, events_path) = create(dir, EVENTS_FILE)?;
+        Ok(Self {
+            events: BufWriter::new(events),
+            events_path,
+            sends: RowFile::create(dir, header)?,
+            reads: RowFile::create(dir, header)?,
+            tap,
+            written: 0,
+        })
+    }
+
+    pub(super) fn event(&mut self, event: &Event) -> Result<(), String> {
+        let line = serde_json::to_vec(event).map_err(|error| failed(&self.events_path, &error))?;
+        self.events
+            .write_all(&line)
+            .and_then(|()| self.events.write_all(b"\n"))
+            .map_err(|error| failed(&self.events_path, &error))?;
+        self.written += 1;
+        if let Some(tap) = &self.tap
+            && tap.send(event.clone()).is_err()
+        {
+            // The display is gone; the history goes on without it.
+            self.tap = None;
+        }
+        Ok(())
+    }
+
+    pub(super) fn rows(&mut self, rows: Rows) -> Result<(), String> {
+        match rows {
+            Rows::Sends(rows) => self.sends.append(rows),
+            Rows::Reads(rows) => self.reads.append(rows),
+        }
+    }
+
+    /// Hands everything to the operating system: a killed process loses nothing that came before.
+    pub(super) fn flush(&mut self) -> Result<(), String> {
+        self.events.flush().map_err(|error| failed(&self.events_path, &error))?;
+        self.sends.flush()?;
+        self.reads.flush()
+    }
+
+    /// Ends both row files and has the disk confirm them, so that `run-ended` never stands beside fewer rows than it says.
+    pub(super) fn close_rows(&mut self) -> Result<(), String> {
+        self.sends.close()?;
+        self.reads.close()?;
+        self.events.flush().map_err(|error| failed(&self.events_path, &error))
+    }
+
+    /// Writes `run-ended` and has the disk confirm it.
+    pub(super) fn end(&mut self, time_ns: TimeNs) -> Result<(), String> {
+        let Totals { sends, reads, .. } = self.totals();
+        self.event(&Event { time_ns, kind: EventKind::RunEnded { sends, reads } })?;
+        self.events
+            .flush()
+            .and_then(|()| self.events.get_ref().sync_all())
+            .map_err(|error| failed(&self.events_path, &error))
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        Totals { events: self.written, sends: self.sends.written, reads: self.reads.written }
+    }
+}
+
+/// One Arrow IPC stream of rows.
+struct RowFile<R> {
+    path: PathBuf,
+    schema: SchemaRef,
+    stream: StreamWriter<BufWriter<File>>,
+    open: Vec<R>,
+    written: u64,
+}
+
+impl<R: Columnar> RowFile<R> {
+    fn create(dir: &Path, header: &Header) -> Result<Self, RecorderError> {
+        let (file, path) = create(dir, R::FILE)?;
+        let schema = columns::schema::<R>(&header.run, &header.topics);
+        let stream = IpcWriteOptions::default()
+            .try_with_compression(Some(CompressionType::LZ4_FRAME))
+            .and_then(|options| StreamWriter::try_new_with_options(BufWriter::new(file), &schema, options))
+            .map_err(|error| RecorderError::Write(failed(&path, &error)))?;
+        Ok(Self { path, schema, stream, open: Vec::with_capacity(ROWS_PER_BATCH), written: 0 })
+    }
+
+    fn append(&mut self, rows: Vec<R>) -> Result<(), String> {
+        self.open.extend(rows);
+        if self.open.len() >= ROWS_PER_BATCH { self.close_batch() } else { Ok(()) }
+    }
+
+    fn close_batch(&mut self) -> Result<(), String> {
+        for rows in self.open.chunks(ROWS_PER_BATCH) {
+            columns::batch(&self.schema, rows)
+                .and_then(|batch| self.stream.write(&batch))
+                .map_err(|error| failed(&self.path, &error))?;
+            self.written += rows.len() as u64;
+        }
+        self.open.clear();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), String> {
+        self.close_batch()?;
+        self.stream.flush().map_err(|error| failed(&self.path, &error))
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.close_batch()?;
+        self.stream
+            .finish()
+            .and_then(|()| self.stream.flush())
+            .and_then(|()| self.stream.get_ref().get_ref().sync_all().map_err(ArrowError::from))
+            .map_err(|error| failed(&self.path, &error))
+    }
+}
+
+fn create(dir: &Path, name: &str) -> Result<(File, PathBuf), RecorderError> {
+    let path = dir.join(name);
+    // An existing history is evidence: it is never written over.
+    match File::create_new(&path) {
+        Ok(file) => Ok((file, path)),
+        Err(source) => Err(RecorderError::Create { path, source }),
+    }
+}
+
+fn failed(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("cannot write {}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_existing_history_is_never_written_over() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let header = Header { run: "r".to_owned(), topics: vec![], partitions: vec![] };
+        Writer::create(dir.path(), &header, None).expect("a new history");
+        let error = Writer::create(dir.path(), &header, None).err().expect("a refusal");
+        assert!(matches!(error, RecorderError::Create { .. }), "{error}");
+    }
+}

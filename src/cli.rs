@@ -1,1 +1,149 @@
 //! The command line, one file a command.
+//!
+//! Data goes to stdout, progress and logs and errors to stderr. Colour, progress and format never change what is said,
+//! only how.
+
+pub mod check;
+pub mod clean;
+mod exit;
+pub mod list;
+pub mod plan;
+pub mod run;
+pub mod terminal;
+pub mod validate;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use exit::ExitCode;
+
+/// A chaos lab for Kafka: real brokers, real faults, proven; and a verdict that can be trusted.
+#[derive(Debug, Parser)]
+#[command(name = "wiber-chaos", version, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
+pub struct Cli {
+    /// When to colour the output; NO_COLOR is honoured by `auto`
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub color: ColorChoice,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  pass: every expectation was met
+  1  fail: an invariant was violated, or an anomaly that the scenario requires was not seen
+  2  usage, or a bad scenario file
+  3  a threshold was breached, no invariant violated
+  4  inconclusive: a fault did not bite, too little evidence, drain incomplete
+  5  environment: no Docker, no image, cluster did not start
+  6  something could not be healed or cleaned up
+  130, 143  interrupted, after healing
+
+Start with:
+  wiber-chaos list                               what there is
+  wiber-chaos plan scenarios/kill-one.toml       what would happen, without starting anything
+  wiber-chaos run scenarios/kill-one.toml        do it";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios: start a cluster, drive load, inject faults, check, report
+    Run(run::RunArgs),
+    /// Check stored runs again, without any cluster
+    Check(check::CheckArgs),
+    /// Check scenario files, and show all that is wrong with them at once
+    Validate(validate::ValidateArgs),
+    /// Show what a run would do, without starting anything
+    Plan(plan::PlanArgs),
+    /// List the scenarios of a directory
+    List(list::ListArgs),
+    /// Remove what interrupted runs left behind
+    Clean(clean::CleanArgs),
+}
+
+/// When to colour the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// For whom the output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// People.
+    Human,
+    /// Programs.
+    Json,
+}
+
+/// How progress is shown, on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgressChoice {
+    /// A bar on a terminal, else one line an event.
+    Auto,
+    /// A bar.
+    Bar,
+    /// Nothing.
+    None,
+}
+
+/// A command that was carried out, or one that needs the rest of the program.
+#[derive(Debug)]
+pub enum Dispatched {
+    /// Carried out.
+    Done(ExitCode),
+    /// `run`.
+    Run(run::RunArgs),
+    /// `check`.
+    Check(check::CheckArgs),
+    /// `clean`.
+    Clean(clean::CleanArgs),
+}
+
+/// Carries out the commands that only read scenarios, and hands the others back.
+pub fn dispatch(cli: Cli) -> Dispatched {
+    let color = cli.color;
+    match cli.command {
+        Command::Validate(args) => Dispatched::Done(validate::validate(&args, color)),
+        Command::Plan(args) => Dispatched::Done(plan::plan(&args, color)),
+        Command::List(args) => Dispatched::Done(list::list(&args, color)),
+        Command::Run(args) => Dispatched::Run(args),
+        Command::Check(args) => Dispatched::Check(args),
+        Command::Clean(args) => Dispatched::Clean(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_several_scenarios_and_a_seed() {
+        let cli = Cli::try_parse_from(["wiber-chaos", "run", "a.toml", "b.toml", "--seed", "7", "--color", "never"])
+            .expect("legal arguments");
+        let Command::Run(args) = cli.command else { panic!("another command: {:?}", cli.command) };
+        assert_eq!((args.scenarios.len(), args.seed, cli.color), (2, Some(7), ColorChoice::Never));
+        assert_eq!(args.reports, std::path::Path::new("reports"));
+    }
+
+    #[test]
+    fn a_command_without_its_scenario_is_refused() {
+        for args in
+            [["wiber-chaos", "run"], ["wiber-chaos", "validate"], ["wiber-chaos", "plan"], ["wiber-chaos", "fly"]]
+        {
+            assert!(Cli::try_parse_from(args).is_err(), "{args:?}");
+        }
+    }
+}

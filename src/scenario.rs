@@ -1,18 +1,57 @@
 //! A validated scenario: the cluster, the load, the faults, and what must hold. After a [`Scenario`] exists, nobody re-checks.
 //!
 //! [`raw`] is the TOML as people write it, with spans; [`validate`] turns it into a [`Scenario`] or into all its problems at
-//! once, each under its own line.
+//! once, each under its own line. [`parse`] and [`load`] are the way in.
 
+mod leaf;
+mod problem;
 pub mod raw;
+mod read;
+mod suggest;
+pub mod timing;
+pub mod units;
 pub mod validate;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
+
+pub use leaf::{ByteRange, Bytes, Expectations, Properties, Property};
+pub use problem::{Problem, Problems, ScenarioError};
+pub use read::{At, Field, FromToml};
 
 use serde::{Deserialize, Serialize};
 
 use crate::anomaly::{CheckName, Expectation};
 use crate::fault::{FaultId, FaultKind, Target};
+
+/// A scenario and what a person should know about it.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The scenario; nothing is wrong with it.
+    pub scenario: Scenario,
+    /// What runs, but perhaps not as meant; each is a diagnostic that points at its line.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads a scenario from a file.
+pub fn load(path: &Path) -> Result<Parsed, ScenarioError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
+    parse(&path.display().to_string(), &text)
+}
+
+/// Reads a scenario from text; `file_name` is what messages call it.
+pub fn parse(file_name: &str, text: &str) -> Result<Parsed, ScenarioError> {
+    let mut problems = Problems::new(file_name, text);
+    let raw = raw::read(text, &mut problems);
+    let scenario = raw.and_then(|raw| validate::validate(&raw, &mut problems));
+    let problems = problems.into_sorted();
+    match scenario {
+        Some(scenario) => Ok(Parsed { scenario, warnings: problems }),
+        None => Err(ScenarioError::Invalid { file: file_name.to_owned(), problems }),
+    }
+}
 
 /// A whole scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,6 +200,13 @@ pub struct Phases {
     pub recovery: Duration,
     /// At most this long until everybody has read to the end offsets.
     pub drain: Duration,
+}
+
+impl Default for Phases {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { warmup: seconds(5), chaos: seconds(30), recovery: seconds(60), drain: seconds(60) }
+    }
 }
 
 /// When a fault is injected.

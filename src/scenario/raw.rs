@@ -1,1 +1,248 @@
-//! To be written.
+//! The TOML as people write it: every table with its keys, their types, and what holds when a key is left out.
+//!
+//! Values are typed and carry their place in the file; whether they fit together is [`super::validate`]'s business.
+
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::leaf::{ByteRange, Bytes, Expectations, Properties};
+use super::problem::{Problems, Span};
+use super::read::{At, raw_table};
+use super::{ClusterKind, CommitMode, Metric, Rate};
+use crate::fault::{Signal, Target};
+
+/// Reads the file, noting all that is wrong with it; `None` when it is not even TOML.
+pub(super) fn read(text: &str, problems: &mut Problems) -> Option<RawScenario> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        let problem = problems.error(&span, format!("this is not TOML: {}", error.message()), "here");
+        problem.help(help_for_syntax(text, &span, error.message()));
+    }
+    // What the parser guessed past an error would only breed further problems.
+    errors.is_empty().then(|| RawScenario::from_table(table.get_ref(), beginning(text), problems))
+}
+
+/// The first line that is neither empty nor a comment: where a problem of the whole file is shown.
+fn beginning(text: &str) -> Span {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let trimmed = line.trim();
+        if !trimmed.is_empty() && !trimmed.starts_with('#') {
+            return start..start + line.trim_end().len();
+        }
+        start += line.len();
+    }
+    0..0
+}
+
+/// What is usually behind a syntax error.
+fn help_for_syntax(text: &str, span: &Span, message: &str) -> &'static str {
+    let rest_of_line = text.get(span.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    if message.contains("duplicate key") {
+        "remove one of them; a list of tables has double brackets, such as [[topic]]"
+    } else if rest_of_line.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        "text, durations, rates and sizes stand in quotes: at = \"5s\""
+    } else {
+        "https://toml.io shows the format on one page"
+    }
+}
+
+raw_table! {
+    /// The whole file.
+    RawScenario, "the scenario" {
+        /// The scenario's name. Required.
+        name = "name": String,
+        /// What it is about, in a sentence. Without it: none.
+        description = "description": String,
+        /// The seed of all chance. Without it each run draws its own and records it.
+        seed = "seed": u64,
+        /// The cluster. Without it: three brokers in Docker.
+        cluster = "cluster": RawCluster,
+        /// The topics. At least one.
+        topics = "topic": Vec<At<RawTopic>>,
+        /// The producers. At least one.
+        producers = "producer": Vec<At<RawProducer>>,
+        /// The consumer groups. Without them: none; the drain reads everything anyway.
+        groups = "consumer-group": Vec<At<RawGroup>>,
+        /// The phases.
+        phases = "phases": RawPhases,
+        /// The faults. Without them the run is a baseline.
+        faults = "fault": Vec<At<RawFault>>,
+        /// What is expected of each check. Without it: `forbidden`.
+        expect = "expect": Expectations,
+        /// How much evidence a verdict needs.
+        evidence = "evidence": RawEvidence,
+        /// What must not be exceeded. Without them: nothing.
+        thresholds = "threshold": Vec<At<RawThreshold>>,
+    }
+}
+
+raw_table! {
+    /// `[cluster]`.
+    RawCluster, "[cluster]" {
+        /// `docker` or `mock`. Without it: `docker`.
+        kind = "kind": ClusterKind,
+        /// How many brokers. Without it: 3.
+        brokers = "brokers": u32,
+        /// The image to run. Without it: the official one, else the local drop-in.
+        image = "image": String,
+        /// Each broker's heap. Without it: `512MiB`.
+        heap = "heap": Bytes,
+        /// How long the cluster may take to start. Without it: `180s`.
+        start_limit = "start-limit": Duration,
+        /// Broker properties, over the safe defaults.
+        config = "config": Properties,
+    }
+}
+
+raw_table! {
+    /// `[[topic]]`.
+    RawTopic, "[[topic]]" {
+        /// Its name. Required.
+        name = "name": String,
+        /// How many partitions. Without it: 3.
+        partitions = "partitions": u32,
+        /// How many replicas each. Without it: 3, or as many as there are brokers when there are fewer.
+        replication_factor = "replication-factor": u32,
+        /// Topic properties.
+        config = "config": Properties,
+    }
+}
+
+raw_table! {
+    /// `[[producer]]`.
+    RawProducer, "[[producer]]" {
+        /// Their name. Required.
+        name = "name": String,
+        /// How many. Without it: 1.
+        count = "count": u32,
+        /// The topic they send to. Required.
+        topic = "topic": String,
+        /// Only these partitions. Without it: all.
+        partitions = "partitions": Vec<At<u32>>,
+        /// How fast each sends. Without it: `1000/s`.
+        rate = "rate": Rate,
+        /// Payload size, or a range of sizes. Without it: `128B`.
+        size = "size": ByteRange,
+        /// How many distinct keys each uses. Without it: 100.
+        keys = "keys": u32,
+        /// How many records each may have in flight. Without it: 10000.
+        in_flight = "in-flight": u32,
+        /// librdkafka properties, over the defaults.
+        config = "config": Properties,
+    }
+}
+
+raw_table! {
+    /// `[[consumer-group]]`.
+    RawGroup, "[[consumer-group]]" {
+        /// Its `group.id`. Required.
+        name = "name": String,
+        /// The topics it subscribes to. At least one.
+        topics = "topics": Vec<At<String>>,
+        /// How many members. Without it: 1.
+        members = "members": u32,
+        /// When members commit. Without it: `after-process`.
+        commit = "commit": CommitMode,
+        /// librdkafka properties, over the defaults.
+        config = "config": Properties,
+    }
+}
+
+raw_table! {
+    /// `[phases]`.
+    RawPhases, "[phases]" {
+        /// Load without faults. Without it: `5s`.
+        warmup = "warmup": Duration,
+        /// Load with faults. Without it: `30s`.
+        chaos = "chaos": Duration,
+        /// At most this long until the cluster is whole again. Without it: `60s`.
+        recovery = "recovery": Duration,
+        /// At most this long until everybody has read to the end. Without it: `60s`.
+        drain = "drain": Duration,
+    }
+}
+
+raw_table! {
+    /// `[[fault]]`: when, for how long, and exactly one of the kinds.
+    RawFault, "[[fault]]" {
+        /// Its name. Required.
+        id = "id": String,
+        /// This long after the chaos phase began. Either this or `after`.
+        at = "at": Duration,
+        /// After this fault was healed and the ISR was full again. Either this or `at`.
+        after = "after": String,
+        /// How much longer than `after`. Without it: no longer.
+        delay = "delay": Duration,
+        /// How long until it is healed. Required, except for a restart, which heals itself.
+        length = "for": Duration,
+        /// Send the broker's process a signal.
+        kill = "kill": RawKill,
+        /// Stop the broker in order.
+        stop = "stop": RawStop,
+        /// Stop the broker in order and start it at once.
+        restart = "restart": RawRestart,
+        /// Freeze the broker.
+        pause = "pause": RawPause,
+    }
+}
+
+raw_table! {
+    /// `kill = { ... }`.
+    RawKill, "kill" {
+        /// Whom. Required.
+        target = "target": Target,
+        /// `SIGKILL`, `SIGTERM` or `SIGABRT`. Without it: `SIGKILL`.
+        signal = "signal": Signal,
+    }
+}
+
+raw_table! {
+    /// `stop = { ... }`.
+    RawStop, "stop" {
+        /// Whom. Required.
+        target = "target": Target,
+        /// How long it may take to leave in order. Without it: `30s`.
+        grace = "grace": Duration,
+    }
+}
+
+raw_table! {
+    /// `restart = { ... }`.
+    RawRestart, "restart" {
+        /// Whom. Required.
+        target = "target": Target,
+        /// How long it may take to leave in order. Without it: `30s`.
+        grace = "grace": Duration,
+    }
+}
+
+raw_table! {
+    /// `pause = { ... }`.
+    RawPause, "pause" {
+        /// Whom. Required.
+        target = "target": Target,
+    }
+}
+
+raw_table! {
+    /// `[evidence]`.
+    RawEvidence, "[evidence]" {
+        /// At least this many acknowledged records. Without it: 1000.
+        acked = "acked": u64,
+        /// At least this many sends while each fault was in force. Without it: 100.
+        sends_per_fault = "sends-per-fault": u64,
+    }
+}
+
+raw_table! {
+    /// `[[threshold]]`.
+    RawThreshold, "[[threshold]]" {
+        /// What is measured. Required.
+        metric = "metric": Metric,
+        /// The greatest value that is fine. Required.
+        max = "max": Duration,
+    }
+}

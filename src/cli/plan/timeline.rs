@@ -1,0 +1,167 @@
+//! A plan as a timeline for people: phases, faults, and a lane a fault. Nothing is in the colour alone.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::cli::terminal::Style;
+use crate::fault::{FaultId, FaultKind, Target};
+use crate::plan::{Plan, PlannedStart, Step};
+use crate::scenario::timing::earliest_starts;
+use crate::scenario::units::{plural, show};
+use crate::scenario::{ClusterKind, Rate, Scenario};
+
+/// How many columns the chaos phase takes in the drawing.
+const LANE_COLUMNS: u64 = 60;
+
+/// The whole timeline.
+pub fn render(scenario: &Scenario, plan: &Plan, style: Style) -> String {
+    let mut text = String::new();
+    let out = &mut text;
+    let written = write_head(out, scenario, plan, style)
+        .and_then(|()| write_phases(out, plan, style))
+        .and_then(|()| write_faults(out, scenario, plan, style))
+        .and_then(|()| write_expectations(out, scenario, style));
+    written.expect("a String takes all that is written to it");
+    text
+}
+
+fn write_head(out: &mut String, scenario: &Scenario, plan: &Plan, style: Style) -> std::fmt::Result {
+    writeln!(out, "{}  seed {}", style.bold(&plan.scenario), plan.seed)?;
+    if let Some(description) = &scenario.description {
+        writeln!(out, "{description}")?;
+    }
+    let kind = match scenario.cluster.kind {
+        ClusterKind::Docker => "in Docker",
+        ClusterKind::Mock => "mocked in this process: proves nothing about Kafka",
+    };
+    writeln!(out, "\n{}", style.bold("Cluster"))?;
+    writeln!(out, "  {}, {kind}", plural(scenario.cluster.brokers, "broker"))?;
+    for topic in &scenario.topics {
+        let (partitions, replicas) =
+            (plural(topic.partitions, "partition"), plural(topic.replication_factor, "replica"));
+        writeln!(out, "  topic {}: {partitions}, {replicas} each", topic.name)?;
+    }
+    writeln!(out, "\n{}", style.bold("Load"))?;
+    for producer in &scenario.producers {
+        let rate = match producer.rate {
+            Rate::PerSecond(rate) => format!("{rate}/s each"),
+            Rate::Max => "as fast as it goes".to_owned(),
+        };
+        let count = plural(producer.count, "producer");
+        writeln!(out, "  {}: {count} to {}, {rate}", producer.name, producer.topic)?;
+    }
+    for group in &scenario.groups {
+        let members = plural(group.members, "member");
+        writeln!(out, "  {}: {members} reading {}", group.name, group.topics.join(", "))?;
+    }
+    Ok(())
+}
+
+fn write_phases(out: &mut String, plan: &Plan, style: Style) -> std::fmt::Result {
+    let phases = plan.phases;
+    writeln!(out, "\n{}", style.bold("Phases"))?;
+    writeln!(out, "  warm-up   {:>8}   load, no faults", shown(phases.warmup_ms))?;
+    writeln!(
+        out,
+        "  chaos     {:>8}   load and faults; whatever is still broken at its end is healed",
+        shown(phases.chaos_ms)
+    )?;
+    writeln!(out, "  recovery  {:>8}   at most, until every ISR is full again", shown(phases.recovery_limit_ms))?;
+    writeln!(out, "  drain     {:>8}   at most, until everybody has read to the end", shown(phases.drain_limit_ms))
+}
+
+fn shown(millis: u64) -> String {
+    show(Duration::from_millis(millis))
+}
+
+fn write_faults(out: &mut String, scenario: &Scenario, plan: &Plan, style: Style) -> std::fmt::Result {
+    writeln!(out, "\n{}", style.bold("Faults"))?;
+    if plan.steps.is_empty() {
+        return writeln!(out, "  none");
+    }
+    let earliest: BTreeMap<&FaultId, Duration> = earliest_starts(&scenario.faults);
+    let ids = plan.steps.iter().map(|step| step.fault.0.chars().count()).max().unwrap_or(0);
+    writeln!(out, "  {:ids$}  {}", "", scale(plan.phases.chaos_ms))?;
+    for step in &plan.steps {
+        let start = earliest.get(&step.fault).copied().unwrap_or_default();
+        writeln!(out, "  {:ids$}  {}", step.fault.0, lane(step, start, plan.phases.chaos_ms))?;
+    }
+    writeln!(out)?;
+    for step in &plan.steps {
+        // Padded before it is styled: colour codes have no width.
+        let id = style.bold(&format!("{:ids$}", step.fault.0));
+        writeln!(out, "  {id}  {}", sentence(step))?;
+    }
+    Ok(())
+}
+
+/// `0s ... 30s` above the lanes.
+fn scale(chaos_ms: u64) -> String {
+    let end = shown(chaos_ms);
+    let columns = usize::try_from(LANE_COLUMNS).expect("a few dozen");
+    format!("|0s{end:>width$}|", width = columns - "0s".len())
+}
+
+/// `|....####....|`: where in the chaos phase the fault is in force; `~` before one that waits for another, because it
+/// may start later; `#` in force, and at least one, however short.
+fn lane(step: &Step, start: Duration, chaos_ms: u64) -> String {
+    let start_ms = u64::try_from(start.as_millis()).unwrap_or(u64::MAX);
+    let column = |ms: u64| (ms.saturating_mul(LANE_COLUMNS) / chaos_ms.max(1)).min(LANE_COLUMNS);
+    let from = column(start_ms).min(LANE_COLUMNS - 1);
+    let until = column(start_ms.saturating_add(step.duration_ms)).max(from + 1);
+    let waits = matches!(step.start, PlannedStart::After { .. });
+    let mark = |column: u64| match column {
+        column if (from..until).contains(&column) && waits => '~',
+        column if (from..until).contains(&column) => '#',
+        _ => '.',
+    };
+    format!("|{}|", (0..LANE_COLUMNS).map(mark).collect::<String>())
+}
+
+/// `at 5s for 15s: kill random (draws 2, then 3, 1) with SIGKILL`.
+fn sentence(step: &Step) -> String {
+    let when = match &step.start {
+        PlannedStart::AtMs(at_ms) => format!("at {}", shown(*at_ms)),
+        PlannedStart::After { fault, delay_ms: 0 } => format!("when `{fault}` is healed"),
+        PlannedStart::After { fault, delay_ms } => format!("{} after `{fault}` is healed", shown(*delay_ms)),
+    };
+    let length = match step.kind {
+        FaultKind::Restart { .. } => "until it answers again".to_owned(),
+        _ => format!("for {}", shown(step.duration_ms)),
+    };
+    let how = match &step.kind {
+        FaultKind::Kill { signal } => format!(" with {}", signal.name()),
+        FaultKind::Stop { grace_ms } | FaultKind::Restart { grace_ms } => {
+            format!(" with {} of grace", shown(*grace_ms))
+        }
+        FaultKind::Pause => String::new(),
+    };
+    format!("{when}, {length}: {} {}{}{how}", step.kind.name(), step.target, drawn(step))
+}
+
+/// Whom a random target strikes: the seed has decided it already.
+fn drawn(step: &Step) -> String {
+    let brokers = step.draw.len();
+    let count = match step.target {
+        Target::Random(count) => count,
+        Target::Minority => brokers.saturating_sub(1) / 2,
+        Target::Majority => brokers / 2 + 1,
+        _ => return String::new(),
+    };
+    let ids: Vec<String> = step.draw.iter().take(count).map(|id| format!("broker-{id}")).collect();
+    format!(" ({})", ids.join(", "))
+}
+
+fn write_expectations(out: &mut String, scenario: &Scenario, style: Style) -> std::fmt::Result {
+    writeln!(out, "\n{}", style.bold("Expected"))?;
+    for (check, expectation) in &scenario.expect {
+        writeln!(out, "  {check}: {expectation}")?;
+    }
+    let rest = if scenario.expect.is_empty() { "every check" } else { "every other check" };
+    writeln!(out, "  {rest}: forbidden to find anything")?;
+    for threshold in &scenario.thresholds {
+        writeln!(out, "  {}: at most {}", threshold.metric.name(), show(threshold.max))?;
+    }
+    Ok(())
+}

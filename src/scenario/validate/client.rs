@@ -1,0 +1,169 @@
+//! librdkafka properties: librdkafka itself says whether a name and its value are real; the rest is what the harness
+//! must set itself, and combinations that librdkafka refuses only when the client is made, with the cluster running.
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+
+use crate::scenario::leaf::{Properties, Property};
+use crate::scenario::problem::Problems;
+use crate::scenario::suggest::nearest;
+
+/// Whose properties these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A producer's.
+    Producer,
+    /// A consumer group's.
+    Group,
+}
+
+/// Properties that belong to the harness, with the reason, for either role.
+const OWNED: [(&str, &str); 9] = [
+    ("bootstrap.servers", "the harness knows the brokers it started"),
+    ("metadata.broker.list", "the harness knows the brokers it started"),
+    ("client.id", "the history tells the clients apart by it"),
+    ("statistics.interval.ms", "the harness needs its own interval"),
+    ("debug", "librdkafka's debug log would drown the run's own"),
+    ("log_level", "the harness collects the log itself"),
+    ("test.mock.num.brokers", "write kind = \"mock\" in [cluster] instead"),
+    ("enable.sasl.oauthbearer.unsecure.jwt", "the cluster speaks plain text to its clients"),
+    ("plugin.library.paths", "a plugin could change records before they are recorded"),
+];
+
+/// Properties that belong to the harness in a producer.
+const OWNED_BY_PRODUCERS: [(&str, &str); 6] = [
+    ("partitioner", "the harness chooses each record's partition, so that the plan can name it"),
+    ("transactional.id", "transactions are not part of this load"),
+    ("delivery.report.only.error", "a record counts as acknowledged only by its delivery report"),
+    ("produce.offset.report", "the checkers need every acknowledged offset"),
+    ("enable.gapless.guarantee", "it ends the producer at the first lost record, and the evidence with it"),
+    ("dr_cb", "the harness receives the delivery reports"),
+];
+
+/// Properties that belong to the harness in a group.
+const OWNED_BY_GROUPS: [(&str, &str); 8] = [
+    ("group.id", "the group's `name` is its id"),
+    ("enable.auto.commit", "write commit = \"auto\", \"after-process\" or \"before-process\" instead"),
+    ("auto.commit.enable", "write commit = \"auto\", \"after-process\" or \"before-process\" instead"),
+    ("enable.auto.offset.store", "`commit` decides when an offset is stored"),
+    ("enable.partition.eof", "the drain needs to see the end of each partition"),
+    ("auto.offset.reset", "a group reads from the beginning, so that every record is owed to it"),
+    ("group.instance.id", "members would share the id, and fence one another"),
+    ("consume.callback.max.messages", "the harness polls record by record"),
+];
+
+/// Property names that people reach for, so that a slip finds its word; librdkafka has no way to list its own.
+const WELL_KNOWN: [&str; 28] = [
+    "acks",
+    "allow.auto.create.topics",
+    "auto.commit.interval.ms",
+    "batch.num.messages",
+    "batch.size",
+    "compression.type",
+    "delivery.timeout.ms",
+    "enable.idempotence",
+    "fetch.min.bytes",
+    "fetch.wait.max.ms",
+    "group.protocol",
+    "heartbeat.interval.ms",
+    "isolation.level",
+    "linger.ms",
+    "max.in.flight.requests.per.connection",
+    "max.poll.interval.ms",
+    "message.max.bytes",
+    "message.timeout.ms",
+    "metadata.max.age.ms",
+    "partition.assignment.strategy",
+    "queue.buffering.max.messages",
+    "reconnect.backoff.max.ms",
+    "request.timeout.ms",
+    "retries",
+    "retry.backoff.ms",
+    "session.timeout.ms",
+    "socket.timeout.ms",
+    "topic.metadata.refresh.interval.ms",
+];
+
+/// Checks every property by itself, then together.
+pub(super) fn check(config: &Properties, role: Role, problems: &mut Problems) {
+    for (name, property) in &config.0 {
+        match owner_reason(name, role) {
+            Some(reason) => {
+                problems
+                    .error(&property.key_span, format!("`{name}` is set by the harness"), "cannot be set here")
+                    .help(format!("remove it: {reason}"));
+            }
+            None => ask_librdkafka(name, property, problems),
+        }
+    }
+    if role == Role::Producer {
+        check_idempotence(config, problems);
+    }
+}
+
+fn owner_reason(name: &str, role: Role) -> Option<&'static str> {
+    let own: &[(&str, &str)] = match role {
+        Role::Producer => &OWNED_BY_PRODUCERS,
+        Role::Group => &OWNED_BY_GROUPS,
+    };
+    OWNED.iter().chain(own).find(|(owned, _)| *owned == name).map(|(_, reason)| *reason)
+}
+
+/// Lets librdkafka judge the name and the value.
+fn ask_librdkafka(name: &str, property: &Property, problems: &mut Problems) {
+    let Err(error) = ClientConfig::new().set(name, &property.value).create_native_config() else { return };
+    let reason = match &error {
+        KafkaError::ClientConfig(_, reason, _, _) => reason.trim().to_owned(),
+        other => other.to_string(),
+    };
+    if reason.starts_with("No such configuration property") {
+        let problem =
+            problems.error(&property.key_span, format!("librdkafka has no property `{name}`"), "unknown property");
+        match nearest(name, WELL_KNOWN) {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => problem.help("its CONFIGURATION.md lists every property"),
+        };
+    } else {
+        problems
+            .error(&property.span, format!("librdkafka refuses `{name}` = \"{}\"", property.value), "not a legal value")
+            .help(format!("librdkafka says: {reason}"));
+    }
+}
+
+/// What a producer's `acks` asks for.
+pub(super) fn acks(config: &Properties) -> Option<&Property> {
+    config.any_of(&["acks", "request.required.acks"])
+}
+
+/// Whether this `acks` waits for every in-sync replica.
+pub(super) fn waits_for_all(acks: &Property) -> bool {
+    matches!(acks.value.as_str(), "all" | "-1")
+}
+
+fn check_idempotence(config: &Properties, problems: &mut Problems) {
+    let Some(idempotence) = config.any_of(&["enable.idempotence"]).filter(|property| property.value == "true") else {
+        return;
+    };
+    let mut conflict = |property: &Property, what: &str, help: &str| {
+        problems
+            .error(&property.span, format!("an idempotent producer {what}"), "conflicts")
+            .and_at(idempotence.span.clone(), "idempotence is asked for here")
+            .help(format!("{help}, or write \"enable.idempotence\" = false"));
+    };
+    if let Some(acks) = acks(config).filter(|acks| !waits_for_all(acks)) {
+        conflict(acks, "waits for every in-sync replica", "write acks = \"all\"");
+    }
+    let in_flight = config.any_of(&["max.in.flight.requests.per.connection", "max.in.flight"]);
+    let number = |property: &Property| property.value.parse::<i64>().ok();
+    if let Some(property) = in_flight.filter(|property| number(property).is_some_and(|value| value > 5)) {
+        conflict(property, "has at most 5 requests in flight on a connection", "write at most 5");
+    }
+    let retries = config.any_of(&["retries", "message.send.max.retries"]);
+    if let Some(property) = retries.filter(|property| number(property) == Some(0)) {
+        conflict(property, "needs to retry", "write at least 1");
+    }
+    let strategy = config.any_of(&["queuing.strategy"]);
+    if let Some(property) = strategy.filter(|property| property.value == "lifo") {
+        conflict(property, "sends in order", "write \"fifo\"");
+    }
+}

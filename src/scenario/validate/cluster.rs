@@ -1,0 +1,199 @@
+//! `[cluster]` and `[[topic]]`: what is started, and whether Kafka could ever serve it.
+
+use std::collections::BTreeMap;
+
+use super::{count, items, names, require};
+use crate::scenario::leaf::{Bytes, Properties, Property};
+use crate::scenario::problem::Problems;
+use crate::scenario::raw::{RawCluster, RawScenario, RawTopic};
+use crate::scenario::read::At;
+use crate::scenario::{ClusterKind, ClusterSpec, TopicSpec, units};
+
+const MOST_BROKERS: u32 = 30;
+const MOST_PARTITIONS: u32 = 10_000;
+const DEFAULT_BROKERS: u32 = 3;
+const DEFAULT_PARTITIONS: u32 = 3;
+const DEFAULT_REPLICAS: u32 = 3;
+const MIB: u64 = 1024 * 1024;
+const DEFAULT_HEAP_BYTES: u64 = 512 * MIB;
+/// A combined broker and controller runs out of memory while it starts with less.
+const LEAST_HEAP_BYTES: u64 = 128 * MIB;
+const DEFAULT_START_LIMIT: std::time::Duration = std::time::Duration::from_secs(180);
+
+/// Broker properties that the harness must set itself, for a broker to be reachable and one of the cluster.
+const OWNED_BROKER_PROPERTIES: [&str; 14] = [
+    "advertised.listeners",
+    "auto.create.topics.enable",
+    "broker.id",
+    "cluster.id",
+    "controller.listener.names",
+    "controller.quorum.bootstrap.servers",
+    "controller.quorum.voters",
+    "inter.broker.listener.name",
+    "listener.security.protocol.map",
+    "listeners",
+    "log.dir",
+    "log.dirs",
+    "node.id",
+    "process.roles",
+];
+
+/// How many brokers there are, unless that could not be read.
+pub(super) fn brokers(raw: &RawScenario) -> Option<u32> {
+    if raw.cluster.is_missing() {
+        return Some(DEFAULT_BROKERS);
+    }
+    let brokers = &raw.cluster.value()?.brokers;
+    if brokers.is_missing() { Some(DEFAULT_BROKERS) } else { brokers.value().copied() }
+}
+
+/// How many partitions a topic has, unless that could not be read.
+pub(super) fn partitions(topic: &RawTopic) -> Option<u32> {
+    if topic.partitions.is_missing() { Some(DEFAULT_PARTITIONS) } else { topic.partitions.value().copied() }
+}
+
+/// How many replicas a topic's partitions have, unless that could not be read.
+pub(super) fn replicas(topic: &RawTopic, brokers: Option<u32>) -> Option<u32> {
+    if topic.replication_factor.is_missing() {
+        return brokers.map(|brokers| brokers.min(DEFAULT_REPLICAS));
+    }
+    topic.replication_factor.value().copied()
+}
+
+/// `[cluster]`.
+pub(super) fn cluster(raw: &RawScenario, problems: &mut Problems) -> ClusterSpec {
+    let Some(cluster) = raw.cluster.value() else {
+        return ClusterSpec {
+            kind: ClusterKind::Docker,
+            brokers: DEFAULT_BROKERS,
+            image: None,
+            heap_bytes: DEFAULT_HEAP_BYTES,
+            start_limit: DEFAULT_START_LIMIT,
+            config: BTreeMap::new(),
+        };
+    };
+    let kind = cluster.kind.or(ClusterKind::Docker);
+    if kind == ClusterKind::Mock {
+        refuse_what_a_mock_has_not(cluster, problems);
+    }
+    check_heap(cluster, problems);
+    if let Some(limit) = cluster.start_limit.get().filter(|limit| limit.value.is_zero()) {
+        problems
+            .error(&limit.span, "no cluster starts in no time", "zero")
+            .help("three brokers on two cores take 10 to 20 s; the default is \"180s\"");
+    }
+    if let Some(image) = cluster.image.get().filter(|image| image.value.trim().is_empty()) {
+        problems
+            .error(&image.span, "the image has no name", "empty")
+            .help("write image = \"apache/kafka:4.2.0\", or leave the line out");
+    }
+    if let Some(config) = cluster.config.value() {
+        refuse_owned_properties(config, problems);
+    }
+    ClusterSpec {
+        kind,
+        brokers: count(&cluster.brokers, "brokers", DEFAULT_BROKERS, MOST_BROKERS, problems),
+        image: cluster.image.value().cloned(),
+        heap_bytes: cluster.heap.or(Bytes(DEFAULT_HEAP_BYTES)).0,
+        start_limit: cluster.start_limit.or(DEFAULT_START_LIMIT),
+        config: cluster.config.value().map(Properties::to_map).unwrap_or_default(),
+    }
+}
+
+fn check_heap(cluster: &RawCluster, problems: &mut Problems) {
+    if let Some(At { span, .. }) = cluster.heap.get().filter(|heap| heap.value.0 < LEAST_HEAP_BYTES) {
+        problems
+            .error(span, "a broker does not start with so little heap", "too small")
+            .help("write at least \"128MiB\"; the default is \"512MiB\"");
+    }
+}
+
+fn refuse_what_a_mock_has_not(cluster: &RawCluster, problems: &mut Problems) {
+    let present = [
+        ("image", cluster.image.get().map(|at| &at.span)),
+        ("heap", cluster.heap.get().map(|at| &at.span)),
+        ("config", cluster.config.get().map(|at| &at.span)),
+    ];
+    for (key, span) in present {
+        if let Some(span) = span {
+            problems
+                .error(span, format!("a mock cluster has no `{key}`"), "only for kind = \"docker\"")
+                .help("remove it, or write kind = \"docker\": a mock is librdkafka's own, inside this process");
+        }
+    }
+}
+
+fn refuse_owned_properties(config: &Properties, problems: &mut Problems) {
+    for (name, Property { key_span, .. }) in &config.0 {
+        if OWNED_BROKER_PROPERTIES.contains(&name.as_str()) {
+            problems
+                .error(key_span, format!("`{name}` is set by the harness"), "cannot be set here")
+                .help("remove it: without its own value the brokers would not find one another, or nobody them");
+        }
+    }
+}
+
+/// Every `[[topic]]`.
+pub(super) fn topics(raw: &RawScenario, problems: &mut Problems) -> Vec<TopicSpec> {
+    if raw.topics.is_missing() || raw.topics.value().is_some_and(Vec::is_empty) {
+        problems
+            .error(&raw.span, "the scenario has no topic", "no [[topic]] in this file")
+            .help("add [[topic]], and below it: name = \"chat\"");
+    }
+    names::unique("topic", items(&raw.topics).filter_map(|topic| topic.name.get()), problems);
+    let brokers = brokers(raw);
+    items(&raw.topics).map(|topic| one_topic(raw, topic, brokers, problems)).collect()
+}
+
+fn one_topic(raw: &RawScenario, topic: &RawTopic, brokers: Option<u32>, problems: &mut Problems) -> TopicSpec {
+    let name = require(&topic.name, "[[topic]]", &topic.span, "name", "name = \"chat\"", problems);
+    if let Some(name) = name.filter(|name| name.value.starts_with("__")) {
+        problems
+            .error(&name.span, "names with two leading underscores are Kafka's own", "reserved")
+            .help("choose another name");
+    }
+    check_replicas(topic, brokers, problems);
+    check_min_insync(raw, topic, brokers, problems);
+    TopicSpec {
+        name: name.map(|at| names::plain("topic", at, problems)).unwrap_or_default(),
+        partitions: count(&topic.partitions, "partitions", DEFAULT_PARTITIONS, MOST_PARTITIONS, problems),
+        replication_factor: replicas(topic, brokers).unwrap_or(DEFAULT_REPLICAS),
+        config: topic.config.value().map(Properties::to_map).unwrap_or_default(),
+    }
+}
+
+fn check_replicas(topic: &RawTopic, brokers: Option<u32>, problems: &mut Problems) {
+    let Some(At { value: replicas, span }) = topic.replication_factor.get() else { return };
+    if *replicas == 0 {
+        problems.error(span, "`replication-factor` cannot be 0", "none").help("write at least 1");
+    } else if let Some(brokers) = brokers.filter(|brokers| replicas > brokers) {
+        let (replicas_text, brokers_text) = (units::plural(*replicas, "replica"), units::plural(brokers, "broker"));
+        problems
+            .error(span, format!("{replicas_text} do not fit on {brokers_text}"), "more than there are brokers")
+            .help(format!("write at most {brokers} here, or more `brokers` in [cluster]"));
+    }
+}
+
+/// The `min.insync.replicas` that holds for a topic, if the scenario sets one: its own, else the cluster's.
+pub(super) fn min_insync<'a>(raw: &'a RawScenario, topic: &'a RawTopic) -> Option<&'a Property> {
+    const NAME: [&str; 1] = ["min.insync.replicas"];
+    let own = topic.config.value().and_then(|config| config.any_of(&NAME));
+    own.or_else(|| raw.cluster.value()?.config.value()?.any_of(&NAME))
+}
+
+fn check_min_insync(raw: &RawScenario, topic: &RawTopic, brokers: Option<u32>, problems: &mut Problems) {
+    let Some(property) = min_insync(raw, topic) else { return };
+    let Ok(least) = property.value.parse::<u32>() else {
+        problems
+            .error(&property.span, "`min.insync.replicas` is a whole number", "not a number")
+            .help("with three replicas it is usually 2");
+        return;
+    };
+    let Some(replicas) = replicas(topic, brokers).filter(|replicas| least > *replicas) else { return };
+    let topic_name = topic.name.or("?".to_owned());
+    let message = format!("topic `{topic_name}` could never acknowledge a record with acks=all");
+    let problem = problems.error(&property.span, message, format!("{least} in-sync replicas are wanted"));
+    problem.help(format!("write at most {replicas} here, or a greater `replication-factor` in the topic"));
+    let has = format!("it has {}", units::plural(replicas, "replica"));
+    problem.and_at(topic.replication_factor.get().map_or(topic.span.clone(), |at| at.span.clone()), has);
+}

@@ -1,0 +1,78 @@
+//! Names: they become directories, topics and client ids, so they are plain, and nobody shares one.
+
+use std::collections::BTreeMap;
+
+use super::{items, require};
+use crate::scenario::problem::Problems;
+use crate::scenario::raw::RawScenario;
+use crate::scenario::read::At;
+use crate::scenario::suggest::nearest;
+
+/// Directory names, consumer groups and fault ids; Kafka itself takes topics of 249.
+const LONGEST_NAME: usize = 100;
+
+/// The scenario's name.
+pub(super) fn scenario(raw: &RawScenario, problems: &mut Problems) -> String {
+    // There is no line to point at when a key is missing from the whole file: point at its beginning.
+    let name = require(&raw.name, "the scenario", &raw.span, "name", "name = \"kill-one\"", problems);
+    name.map(|at| plain("scenario", at, problems)).unwrap_or_default()
+}
+
+/// Refuses a name that could not be a file's name.
+pub(super) fn plain(what: &str, name: &At<String>, problems: &mut Problems) -> String {
+    let At { value, span } = name;
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let (message, label) = if value.is_empty() {
+        (format!("a {what} needs a name"), "empty".to_owned())
+    } else if let Some(bad) = value.chars().find(|c| !legal(*c)) {
+        (format!("`{value}` cannot name a {what}"), format!("holds {bad:?}"))
+    } else if value.starts_with(['.', '-']) {
+        (format!("`{value}` cannot name a {what}"), "begins with a dot or a dash".to_owned())
+    } else if value.len() > LONGEST_NAME {
+        (format!("a {what}'s name has at most {LONGEST_NAME} characters"), format!("{} characters", value.len()))
+    } else {
+        return value.clone();
+    };
+    problems
+        .error(span, message, label)
+        .help("use letters, digits, `-`, `_` and `.`, beginning with a letter or a digit");
+    value.clone()
+}
+
+/// Refuses the second bearer of a name.
+pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a At<String>>, problems: &mut Problems) {
+    let mut first: BTreeMap<&str, &At<String>> = BTreeMap::new();
+    for name in names {
+        if let Some(other) = first.get(name.value.as_str()) {
+            problems
+                .error(&name.span, format!("there are two {what}s named `{}`", name.value), "the second")
+                .and_at(other.span.clone(), "the first")
+                .help("give each its own name: histories and reports tell them apart by it");
+        } else {
+            first.insert(&name.value, name);
+        }
+    }
+}
+
+/// A producer and a group never share a name: the plan's seeds and the reports go by it.
+pub(super) fn clients_are_distinct(raw: &RawScenario, problems: &mut Problems) {
+    for group in items(&raw.groups).filter_map(|group| group.name.get()) {
+        let same = |name: &&At<String>| name.value == group.value;
+        if let Some(producer) = items(&raw.producers).filter_map(|producer| producer.name.get()).find(same) {
+            problems
+                .error(&group.span, format!("a producer and a group are both named `{}`", group.value), "the group")
+                .and_at(producer.span.clone(), "the producer")
+                .help("give each its own name: plans and reports go by it");
+        }
+    }
+}
+
+/// "Did you mean", or what there is to choose from.
+pub(super) fn help_for_unknown(written: &str, what: &str, known: &[String]) -> String {
+    let words = || known.iter().map(String::as_str);
+    match nearest(written, words()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if known.is_empty() => format!("the scenario declares no {what}"),
+        None => format!("declared {what}s: {}", crate::scenario::suggest::listed(words())),
+    }
+}

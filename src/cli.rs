@@ -7,7 +7,9 @@ pub mod check;
 pub mod clean;
 mod exit;
 pub mod list;
+pub mod outcome;
 pub mod plan;
+pub mod progress;
 pub mod run;
 pub mod terminal;
 pub mod validate;
@@ -92,30 +94,32 @@ pub enum ProgressChoice {
     None,
 }
 
-/// A command that was carried out, or one that needs the rest of the program.
-#[derive(Debug)]
-pub enum Dispatched {
-    /// Carried out.
-    Done(ExitCode),
-    /// `run`.
-    Run(run::RunArgs),
-    /// `check`.
-    Check(check::CheckArgs),
-    /// `clean`.
-    Clean(clean::CleanArgs),
-}
-
-/// Carries out the commands that only read scenarios, and hands the others back.
-pub fn dispatch(cli: Cli) -> Dispatched {
+/// Carries a command out.
+pub fn dispatch(cli: Cli) -> ExitCode {
     let color = cli.color;
     match cli.command {
-        Command::Validate(args) => Dispatched::Done(validate::validate(&args, color)),
-        Command::Plan(args) => Dispatched::Done(plan::plan(&args, color)),
-        Command::List(args) => Dispatched::Done(list::list(&args, color)),
-        Command::Run(args) => Dispatched::Run(args),
-        Command::Check(args) => Dispatched::Check(args),
-        Command::Clean(args) => Dispatched::Clean(args),
+        Command::Run(args) => wait_for(run::execute(&args, color)),
+        Command::Check(args) => check::check(&args, color),
+        Command::Validate(args) => validate::validate(&args, color),
+        Command::Plan(args) => plan::plan(&args, color),
+        Command::List(args) => list::list(&args, color),
+        Command::Clean(args) => wait_for(clean::clean(&args, color)),
     }
+}
+
+/// Runs a command that waits for the network. What it left behind on other threads does not keep the process alive:
+/// after a second interruption a client may still be waiting for brokers that are gone.
+fn wait_for(command: impl Future<Output = ExitCode>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal::complain(&format!("error: cannot start threads: {error}\n"));
+            return ExitCode::Environment;
+        }
+    };
+    let code = runtime.block_on(command);
+    runtime.shutdown_background();
+    code
 }
 
 #[cfg(test)]

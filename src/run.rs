@@ -1,1 +1,160 @@
-//! A run: start, warm up, disturb, heal, drain, stop.
+//! A run, from a scenario to a verdict: start, warm up, disturb, heal, drain, stop; then judge what was recorded.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use wiber_chaos::run::{Options, Source, run};
+//!
+//! let source = Source::load("scenarios/kill-one.toml".as_ref())?;
+//! let judged = run(&source, &Options::default()).await?;
+//! assert_eq!(judged.verdict.counts.acked, judged.verdict.counts.sent);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod directory;
+pub mod interrupt;
+pub mod judge;
+mod observer;
+mod stage;
+pub mod sweep;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, mpsc};
+
+pub use interrupt::Interrupt;
+pub use judge::Judged;
+use stage::Stage;
+
+use crate::cluster::{ClusterError, ledger};
+use crate::history::recorder::RecorderError;
+use crate::history::{Event, Phase};
+use crate::scenario::{Scenario, ScenarioError};
+use crate::workload::{Counters, WorkloadError};
+
+/// Runs a scenario and judges it. Whatever happens, the brokers are removed before this returns.
+pub async fn run(source: &Source, options: &Options) -> Result<Judged, RunError> {
+    sweep::dead_runs(&options.state).await;
+    let stage = Stage::set(source, options)?;
+    let played = match stage.start_cluster().await {
+        Ok(cluster) => {
+            let played = tokio::select! {
+                played = play(&stage, &cluster) => played,
+                () = options.interrupt.again() => Err(RunError::Abandoned),
+            };
+            stage.stop_cluster(&cluster).await;
+            played
+        }
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = &played {
+        stage.note_failure(error);
+    }
+    let unclean = stage.clear().await?;
+    played?;
+    let mut judged = judge::judge(stage.directory())?;
+    judged.unclean = unclean;
+    Ok(judged)
+}
+
+async fn play(stage: &Stage, cluster: &stage::SharedCluster) -> Result<(), RunError> {
+    let workload = stage.start_load(cluster).await?;
+    stage.enter(Phase::Warmup);
+    stage.warm_up().await;
+    stage.enter(Phase::Chaos);
+    let disturbance = stage.disturb(cluster).await;
+    stage.enter(Phase::Recovery);
+    stage.recover(cluster, disturbance).await;
+    stage.enter(Phase::Drain);
+    stage.drain(cluster, workload).await
+}
+
+/// A scenario with the text it was read from, which the run's directory keeps.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What to run.
+    pub scenario: Scenario,
+    /// Its TOML.
+    pub text: String,
+}
+
+impl Source {
+    /// Reads and validates a scenario file.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Validates a scenario given as text; `name` stands for the file in messages.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
+        let parsed = crate::scenario::parse(name, text)?;
+        Ok(Self { scenario: parsed.scenario, text: text.to_owned() })
+    }
+}
+
+/// How to run a scenario.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where runs are kept.
+    pub reports: PathBuf,
+    /// The seed, over the scenario's own; with neither, one is drawn and recorded.
+    pub seed: Option<u64>,
+    /// The Kafka image, over the scenario's own.
+    pub image: Option<String>,
+    /// Where ledgers are kept.
+    pub state: PathBuf,
+    /// How the run can be told to end early.
+    pub interrupt: Interrupt,
+    /// Where a display follows the run.
+    pub live: Option<Live>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            reports: PathBuf::from("reports"),
+            seed: None,
+            image: None,
+            state: ledger::state_dir(),
+            interrupt: Interrupt::never(),
+            live: None,
+        }
+    }
+}
+
+/// What a display needs to follow a run: each event as it is recorded, and the load's counters once it has started.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Where events go.
+    pub events: mpsc::Sender<Event>,
+    /// Set when the load starts.
+    pub counters: Arc<OnceLock<Arc<Counters>>>,
+    /// Set when the run's directory is made.
+    pub directory: Arc<OnceLock<PathBuf>>,
+}
+
+/// Why a run gave no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The run's directory could not be made or written.
+    #[error(transparent)]
+    Directory(#[from] directory::DirectoryError),
+    /// The ledger could not be written, so nothing was started.
+    #[error(transparent)]
+    Ledger(#[from] ledger::LedgerError),
+    /// The cluster did not start, or could not be asked what the run needs to know.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The load did not start.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// The history could not be written.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+    /// The run was recorded and could not be judged.
+    #[error(transparent)]
+    Judge(#[from] judge::JudgeError),
+    /// A second interruption ended the run at once; its history ends where it was.
+    #[error("abandoned at the second interruption; the brokers are removed, and the history ends here")]
+    Abandoned,
+}

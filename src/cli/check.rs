@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Format;
+use super::terminal::{Style, complain};
+use super::{ColorChoice, ExitCode, Format, outcome};
+use crate::run::directory::RunDirectory;
+use crate::run::judge;
 
 /// Which stored runs to check.
 #[derive(Debug, Args)]
@@ -15,4 +18,24 @@ pub struct CheckArgs {
     /// What to print: a summary for people, or verdict.json
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+}
+
+/// Judges every run anew and rewrites its reports. The worst exit code wins; a run that cannot be read is 2.
+pub fn check(args: &CheckArgs, color: ColorChoice) -> ExitCode {
+    let style = Style::choose(color, &std::io::stdout());
+    let codes: Vec<ExitCode> = args
+        .runs
+        .iter()
+        .map(|run| {
+            let opened = RunDirectory::open(run).map_err(judge::JudgeError::from);
+            match opened.and_then(|directory| judge::judge(&directory)) {
+                Ok(judged) => outcome::tell(&judged, args.format, style),
+                Err(error) => {
+                    complain(&format!("error: {error}\n"));
+                    ExitCode::Usage
+                }
+            }
+        })
+        .collect();
+    ExitCode::worst_of(codes)
 }

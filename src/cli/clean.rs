@@ -1,6 +1,11 @@
-//! `wiber-chaos clean`: remove what interrupted runs left behind.
+//! `wiber-chaos clean`: remove what dead runs left behind. Living runs are never touched.
 
 use clap::Args;
+
+use super::terminal::{Style, complain, print};
+use super::{ColorChoice, ExitCode};
+use crate::cluster::ledger;
+use crate::run::sweep::{Found, Mode, Scope, SweepError, Swept, sweep};
 
 /// What to remove.
 #[derive(Debug, Args)]
@@ -8,7 +13,53 @@ pub struct CleanArgs {
     /// Only show what would be removed
     #[arg(long)]
     pub dry_run: bool,
-    /// Also what belongs to runs that are still alive
+    /// Also what dead runs of other hosts left in a shared engine
     #[arg(long)]
     pub all: bool,
+}
+
+/// Removes, and says what it removed. 5 when the engine cannot be asked, 6 when something could not be removed.
+pub async fn clean(args: &CleanArgs, color: ColorChoice) -> ExitCode {
+    let scope = if args.all { Scope::EveryHost } else { Scope::ThisHost };
+    let mode = if args.dry_run { Mode::DryRun } else { Mode::Remove };
+    match sweep(&ledger::state_dir(), scope, mode).await {
+        Ok(swept) => match print(&tell(&swept, mode, Style::choose(color, &std::io::stdout()))) {
+            Ok(()) => ExitCode::Pass,
+            Err(code) => code,
+        },
+        Err(error) => {
+            complain(&format!("error: {error}\n"));
+            exit_code(&error)
+        }
+    }
+}
+
+fn exit_code(error: &SweepError) -> ExitCode {
+    match error {
+        SweepError::Engine(_) => ExitCode::Environment,
+        SweepError::Stuck { .. } | SweepError::Ledger(_) => ExitCode::Unclean,
+    }
+}
+
+fn tell(swept: &Swept, mode: Mode, style: Style) -> String {
+    let verb = match mode {
+        Mode::Remove => "removed",
+        Mode::DryRun => "would remove",
+    };
+    let mut text = String::new();
+    let mut list = |verb: &str, found: &Found| {
+        text.push_str(&format!("{verb} of run {}:\n", style.bold(&found.label)));
+        for name in found.leftovers.clone().into_names() {
+            text.push_str(&format!("  {name}\n"));
+        }
+    };
+    swept.dead.iter().for_each(|found| list(verb, found));
+    swept.foreign.iter().for_each(|found| list("left alone, because another host's (see --all),", found));
+    for label in &swept.alive {
+        text.push_str(&format!("left alone, because it lives: run {}\n", style.bold(label)));
+    }
+    if swept.dead.is_empty() {
+        text.push_str("nothing to remove: no dead run has left anything\n");
+    }
+    text
 }

@@ -1,10 +1,17 @@
 //! `wiber-chaos run`: start, disturb, check, report.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::{Format, ProgressChoice};
+use super::progress::Progress;
+use super::terminal::{Style, complain, print, render_error, render_problems};
+use super::{ColorChoice, ExitCode, Format, ProgressChoice, outcome};
+use crate::report::terminal as summary;
+use crate::run::interrupt::{Raise, Signal};
+use crate::run::{Interrupt, Options, RunError, Source, run};
+use crate::scenario;
 
 /// What to run, and where the reports go. A scenario that fails does not keep the next one from running.
 #[derive(Debug, Args)]
@@ -27,4 +34,143 @@ pub struct RunArgs {
     /// The Kafka image, instead of the scenario's own
     #[arg(long)]
     pub image: Option<String>,
+}
+
+/// One line of the table at the end of a suite.
+struct Ended {
+    scenario: String,
+    said: String,
+    code: ExitCode,
+    took: Duration,
+}
+
+/// Validates every scenario, then runs one after another. The worst exit code wins; an interruption ends the suite.
+pub async fn execute(args: &RunArgs, color: ColorChoice) -> ExitCode {
+    let sources = match load_all(args, Style::choose(color, &std::io::stderr())) {
+        Ok(sources) => sources,
+        Err(code) => return code,
+    };
+    let (raise, interrupt) = Interrupt::new();
+    let signals = tokio::spawn(listen(raise));
+    let mut ended = Vec::new();
+    for source in &sources {
+        ended.push(run_one(source, args, color, &interrupt).await);
+        if let Some(signal) = interrupt.received() {
+            let code = match signal {
+                Signal::Interrupt => ExitCode::Interrupted,
+                Signal::Terminate => ExitCode::Terminated,
+            };
+            signals.abort();
+            return ExitCode::worst_of(ended.iter().map(|run| run.code).chain([code]));
+        }
+    }
+    signals.abort();
+    if ended.len() > 1 && args.format == Format::Human {
+        let rows: Vec<summary::SuiteRow> = ended.iter().map(Ended::row).collect();
+        let style = outcome::summary_style(Style::choose(color, &std::io::stdout()));
+        if let Err(code) = print(&summary::suite(&rows, style)) {
+            return code;
+        }
+    }
+    ExitCode::worst_of(ended.iter().map(|run| run.code))
+}
+
+/// Every scenario is read before the first one starts, so that a typo in the last costs no hour.
+fn load_all(args: &RunArgs, style: Style) -> Result<Vec<Source>, ExitCode> {
+    let mut sources = Vec::new();
+    let mut bad = false;
+    for path in &args.scenarios {
+        let file = path.display().to_string();
+        let loaded = std::fs::read_to_string(path)
+            .map_err(|source| scenario::ScenarioError::Unreadable { path: path.clone(), source })
+            .and_then(|text| Ok((scenario::parse(&file, &text)?, text)));
+        match loaded {
+            Ok((parsed, text)) => {
+                complain(&render_problems(&parsed.warnings, style));
+                sources.push(Source { scenario: parsed.scenario, text });
+            }
+            Err(error) => {
+                complain(&render_error(&error, style));
+                bad = true;
+            }
+        }
+    }
+    if bad { Err(ExitCode::Usage) } else { Ok(sources) }
+}
+
+async fn run_one(source: &Source, args: &RunArgs, color: ColorChoice, interrupt: &Interrupt) -> Ended {
+    let began = Instant::now();
+    let (progress, live) = Progress::start(&source.scenario, args.progress, color);
+    let options = Options {
+        reports: args.reports.clone(),
+        seed: args.seed,
+        image: args.image.clone(),
+        interrupt: interrupt.clone(),
+        live: Some(live),
+        ..Options::default()
+    };
+    let result = run(source, &options).await;
+    let directory = options.live.as_ref().and_then(|live| live.directory.get().cloned());
+    drop(options);
+    progress.finish();
+    let (said, code) = match result {
+        Ok(judged) => {
+            let code = outcome::tell(&judged, args.format, Style::choose(color, &std::io::stdout()));
+            (judged.verdict.reasons.first().cloned().unwrap_or_default(), code)
+        }
+        Err(error) => {
+            complain(&format!("error: {error}\n"));
+            if let Some(directory) = directory {
+                complain(&format!("  what was recorded until then: {}\n", directory.display()));
+            }
+            (error.to_string().lines().next().unwrap_or_default().to_owned(), exit_code(&error))
+        }
+    };
+    Ended { scenario: source.scenario.name.clone(), said, code, took: began.elapsed() }
+}
+
+impl Ended {
+    fn row(&self) -> summary::SuiteRow {
+        summary::SuiteRow {
+            scenario: self.scenario.clone(),
+            said: self.said.clone(),
+            exit_code: self.code.as_u8(),
+            took_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+fn exit_code(error: &RunError) -> ExitCode {
+    match error {
+        RunError::Abandoned => ExitCode::Interrupted,
+        // The run stands on disk; what it says could not be worked out, so nobody can tell.
+        RunError::Judge(_) => ExitCode::Inconclusive,
+        RunError::Directory(_)
+        | RunError::Ledger(_)
+        | RunError::Cluster(_)
+        | RunError::Workload(_)
+        | RunError::Recorder(_) => ExitCode::Environment,
+    }
+}
+
+/// Turns the process's signals into interruptions for as long as runs go on.
+async fn listen(raise: Raise) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        complain("warning: signals cannot be caught here; Ctrl-C will leave brokers to `wiber-chaos clean`\n");
+        return;
+    };
+    for count in 1.. {
+        let signal = tokio::select! {
+            _ = interrupt.recv() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        };
+        raise.raise(signal);
+        complain(match count {
+            1 => "interrupted: healing, draining and reporting; once more removes the brokers at once\n",
+            _ => "interrupted again: removing the brokers\n",
+        });
+    }
 }

@@ -8,6 +8,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,7 @@ pub struct LedgerError {
 pub struct Ledger {
     path: PathBuf,
     file: Mutex<File>,
+    made_something: AtomicBool,
 }
 
 impl Ledger {
@@ -90,7 +92,7 @@ impl Ledger {
         let file = File::create_new(&unborn).map_err(|error| failed("create", error))?;
         file.lock().map_err(|error| failed("lock", error))?;
         fs::rename(&unborn, &path).map_err(|error| failed("name", error))?;
-        let ledger = Self { path, file: Mutex::new(file) };
+        let ledger = Self { path, file: Mutex::new(file), made_something: AtomicBool::new(false) };
         ledger.write(&Entry::Run { label: label.to_owned(), directory: directory.to_owned() })?;
         Ok(ledger)
     }
@@ -99,6 +101,9 @@ impl Ledger {
     pub fn write(&self, entry: &Entry) -> Result<(), LedgerError> {
         let mut line = serde_json::to_vec(entry).expect("an entry is plain data");
         line.push(b'\n');
+        if matches!(entry, Entry::Make { .. }) {
+            self.made_something.store(true, Ordering::Release);
+        }
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         file.write_all(&line).and_then(|()| file.sync_data()).map_err(|source| LedgerError {
             action: "write",
@@ -108,8 +113,13 @@ impl Ledger {
     }
 
     /// Ends the ledger, because nothing of the run is left.
-    pub fn close(self) -> Result<(), LedgerError> {
+    pub fn close(&self) -> Result<(), LedgerError> {
         fs::remove_file(&self.path).map_err(|source| LedgerError { action: "remove", path: self.path.clone(), source })
+    }
+
+    /// Whether anything was made, or was about to be.
+    pub fn made_something(&self) -> bool {
+        self.made_something.load(Ordering::Acquire)
     }
 }
 

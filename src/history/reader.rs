@@ -166,7 +166,9 @@ fn read_events(path: &Path, cuts: &mut Vec<String>) -> Result<Vec<Event>, ReadEr
     let misplaced = |line, problem| Err(ReadError::Misplaced { path: path.to_owned(), line, problem });
     for (index, event) in events.iter().enumerate() {
         match event.kind {
-            EventKind::RunStarted { .. } if index > 0 => return misplaced(index + 1, "run-started is not the first line"),
+            EventKind::RunStarted { .. } if index > 0 => {
+                return misplaced(index + 1, "run-started is not the first line");
+            }
             EventKind::RunEnded { .. } if index + 1 < lines.len() => {
                 return misplaced(index + 1, "run-ended is not the last line");
             }
@@ -224,9 +226,8 @@ fn read_rows<R: Columnar>(
             break;
         }
         while !chunk.is_empty() {
-            let batch = decoder
-                .decode(&mut chunk)
-                .map_err(|source| ReadError::Batch { path: path.clone(), rows, source })?;
+            let batch =
+                decoder.decode(&mut chunk).map_err(|source| ReadError::Batch { path: path.clone(), rows, source })?;
             if !version_checked && decoder.schema().is_some() {
                 check_schema(&path, &decoder)?;
                 version_checked = true;

@@ -1,0 +1,40 @@
+//! What a judged run says at its end, and with which exit code.
+
+use super::terminal::{self, Style};
+use super::{ExitCode, Format};
+use crate::report::terminal as summary;
+use crate::run::Judged;
+
+/// Prints the summary, or `verdict.json`, and returns the run's exit code.
+pub fn tell(judged: &Judged, format: Format, style: Style) -> ExitCode {
+    let text = match format {
+        Format::Human => summary::render(&judged.report, judged.directory.path(), summary_style(style)),
+        Format::Json => {
+            let mut json = serde_json::to_string(&judged.verdict).expect("a verdict is plain data");
+            json.push('\n');
+            json
+        }
+    };
+    if let Err(code) = terminal::print(&text) {
+        return code;
+    }
+    if let Some(left) = &judged.unclean {
+        terminal::complain(&format!("error: not clean: {left}\n  help: wiber-chaos clean removes what is left\n"));
+    }
+    code(judged)
+}
+
+/// The run's exit code: its verdict's, or 6 where something is left behind and nothing worse is known.
+pub fn code(judged: &Judged) -> ExitCode {
+    let verdict = ExitCode::from_u8(judged.verdict.exit_code).expect("a verdict has a documented exit code");
+    let clean = if judged.unclean.is_some() { ExitCode::Unclean } else { ExitCode::Pass };
+    ExitCode::worst_of([verdict, clean])
+}
+
+/// The report's word for the terminal's style.
+pub fn summary_style(style: Style) -> summary::Style {
+    match style {
+        Style::Colored => summary::Style::Colour,
+        Style::Plain => summary::Style::Plain,
+    }
+}

@@ -1,0 +1,342 @@
+//! What a run stands on while it is played: its directory, ledger, recorder and plan; and each step of the play.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::cluster::docker::DockerCluster;
+use crate::cluster::engine::{Engine, Leftovers};
+use crate::cluster::ledger::Ledger;
+use crate::cluster::mock::MockCluster;
+use crate::cluster::{Cluster, ClusterError, wholeness};
+use crate::fault::FaultId;
+use crate::history::clock::Clock;
+use crate::history::recorder::{Recorder, RecorderHandle};
+use crate::history::{Environment, EventKind, FORMAT_VERSION, Phase};
+use crate::nemesis::{Disturbance, Nemesis};
+use crate::plan::{self, Plan};
+use crate::run::directory::RunDirectory;
+use crate::run::observer::Observer;
+use crate::run::{Options, RunError, Source};
+use crate::scenario::{ClusterKind, Scenario};
+use crate::workload::{Workload, drain};
+
+/// The cluster as everybody in a run shares it.
+pub(super) type SharedCluster = Arc<dyn Cluster>;
+
+/// How often the cluster is asked whether it is whole again.
+const WHOLE_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How many fresh readers read the whole log at the end, independently of one another.
+const DRAIN_READERS: u32 = 2;
+
+/// How long a producer may take to end once the load is over, beyond its own delivery timeout.
+const FLUSH_LIMIT: Duration = Duration::from_secs(75);
+
+/// A run's footing.
+pub(super) struct Stage {
+    scenario: Scenario,
+    plan: Plan,
+    label: String,
+    directory: RunDirectory,
+    ledger: Arc<Ledger>,
+    clock: Clock,
+    options: Options,
+    handle: RecorderHandle,
+    recorder: Mutex<Option<Recorder>>,
+    observer: Mutex<Option<Observer>>,
+    /// What could not be undone or removed.
+    unclean: Mutex<Vec<String>>,
+    /// Set once the first signal is in the history.
+    interrupted: OnceLock<()>,
+}
+
+impl Stage {
+    /// Makes the directory, the ledger and the history, in this order, before anything else is made.
+    pub(super) fn set(source: &Source, options: &Options) -> Result<Self, RunError> {
+        let mut scenario = source.scenario.clone();
+        if options.image.is_some() {
+            scenario.cluster.image.clone_from(&options.image);
+        }
+        let seed = options.seed.or(scenario.seed).unwrap_or_else(draw_seed);
+        let plan = plan::plan(&scenario, seed);
+        let directory = RunDirectory::create(&options.reports, &scenario.name, seed)?;
+        directory.write("scenario.toml", source.text.as_bytes())?;
+        directory.write_json("plan.json", &plan)?;
+        let label = label(&scenario.name, &directory.run_id());
+        let ledger = Arc::new(Ledger::begin(&options.state, &label, directory.path())?);
+        let clock = Clock::start();
+        let header = EventKind::RunStarted {
+            format_version: FORMAT_VERSION,
+            run: directory.run_id(),
+            scenario: scenario.name.clone(),
+            seed,
+            started_utc: clock.started_utc(),
+            topics: scenario.topics.iter().map(|topic| topic.name.clone()).collect(),
+            partitions: scenario.topics.iter().map(|topic| topic.partitions).collect(),
+        };
+        let tap = options.live.as_ref().map(|live| live.events.clone());
+        let recorder = Recorder::create(&directory.make("history")?, clock, header, tap)?;
+        directory.become_latest()?;
+        if let Some(live) = &options.live {
+            live.directory.get_or_init(|| directory.path().to_owned());
+        }
+        let handle = recorder.handle();
+        Ok(Self {
+            scenario,
+            plan,
+            label,
+            directory,
+            ledger,
+            clock,
+            options: options.clone(),
+            handle,
+            recorder: Mutex::new(Some(recorder)),
+            observer: Mutex::default(),
+            unclean: Mutex::default(),
+            interrupted: OnceLock::new(),
+        })
+    }
+
+    /// The run's directory.
+    pub(super) fn directory(&self) -> &RunDirectory {
+        &self.directory
+    }
+
+    /// Records that a phase begins.
+    pub(super) fn enter(&self, phase: Phase) {
+        self.handle.event(EventKind::PhaseStarted { phase });
+    }
+
+    /// Starts the brokers and makes the topics. On an error nothing of them is left.
+    pub(super) async fn start_cluster(&self) -> Result<SharedCluster, ClusterError> {
+        self.enter(Phase::Start);
+        let scenario = &self.scenario;
+        let cluster: SharedCluster = match scenario.cluster.kind {
+            ClusterKind::Docker => {
+                let ledger = Arc::clone(&self.ledger);
+                Arc::new(DockerCluster::start(&scenario.cluster, &self.label, &scenario.topics, ledger).await?)
+            }
+            ClusterKind::Mock => Arc::new(MockCluster::start(&scenario.cluster, &scenario.topics)?),
+        };
+        if let Err(error) = cluster.create_topics(&scenario.topics).await {
+            self.stop_cluster(&cluster).await;
+            return Err(error);
+        }
+        Ok(cluster)
+    }
+
+    /// Writes down what the run runs on, begins to watch the cluster, and starts the load.
+    pub(super) async fn start_load(&self, cluster: &SharedCluster) -> Result<Workload, RunError> {
+        let environment = Environment {
+            run: self.directory.run_id(),
+            started_utc: self.clock.started_utc(),
+            wiber_chaos: env!("CARGO_PKG_VERSION").to_owned(),
+            librdkafka: rdkafka::util::get_rdkafka_version().1,
+            ..cluster.environment()
+        };
+        self.directory.write_json("environment.json", &environment)?;
+        let observer = Observer::start(Arc::clone(cluster), self.handle.clone());
+        *lock(&self.observer) = Some(observer);
+
+        let (scenario, plan, handle) = (self.scenario.clone(), self.plan.clone(), self.handle.clone());
+        let bootstrap = cluster.bootstrap();
+        let workload = blocking(move || Workload::start(&scenario, &plan, &bootstrap, &handle)).await?;
+        if let Some(live) = &self.options.live {
+            live.counters.get_or_init(|| workload.counters());
+        }
+        Ok(workload)
+    }
+
+    /// Lets the load run for a while without faults.
+    pub(super) async fn warm_up(&self) {
+        // The time running out is the usual end; an interruption is the other.
+        drop(timeout(Duration::from_millis(self.plan.phases.warmup_ms), self.options.interrupt.once()).await);
+        self.note_interrupt();
+    }
+
+    /// Lets the nemesis loose. Afterwards nothing is in force any more.
+    pub(super) async fn disturb(&self, cluster: &SharedCluster) -> Disturbance {
+        let limit = Duration::from_millis(self.plan.phases.recovery_limit_ms);
+        let nemesis = Nemesis::new(Arc::clone(cluster), self.handle.clone(), Arc::clone(&self.ledger), limit);
+        let (stop, stopped) = watch::channel(self.options.interrupt.received().is_some());
+        let interrupted = async {
+            self.options.interrupt.once().await;
+            stop.send_replace(true);
+            std::future::pending::<()>().await;
+        };
+        let disturbance = tokio::select! {
+            disturbance = nemesis.disturb(&self.plan, stopped) => disturbance,
+            () = interrupted => unreachable!("it waits for ever once it has told the nemesis"),
+        };
+        self.note_interrupt();
+        disturbance
+    }
+
+    /// Waits until the last proofs are taken and the cluster is whole again, or the limit is over.
+    pub(super) async fn recover(&self, cluster: &SharedCluster, disturbance: Disturbance) {
+        let began = Instant::now();
+        let limit = Duration::from_millis(self.plan.phases.recovery_limit_ms);
+        for (FaultId(fault), reason) in disturbance.settle().await {
+            lock(&self.unclean).push(format!("fault `{fault}` could not be undone: {reason}"));
+        }
+        loop {
+            let last_seen = match cluster.view(None).await {
+                Ok(view) => match wholeness(&view, &cluster.brokers()) {
+                    Ok(()) => return self.handle.event(EventKind::ClusterWhole { waited_ms: millis(began.elapsed()) }),
+                    Err(missing) => missing,
+                },
+                Err(error) => error.to_string(),
+            };
+            if began.elapsed() >= limit {
+                let waited_ms = millis(began.elapsed());
+                return self.handle.event(EventKind::ClusterNotWhole { waited_ms, last_seen });
+            }
+            sleep(WHOLE_INTERVAL).await;
+        }
+    }
+
+    /// Ends the load, reads the end offsets, and lets groups and fresh readers read up to them.
+    pub(super) async fn drain(&self, cluster: &SharedCluster, mut workload: Workload) -> Result<(), RunError> {
+        let limit = Duration::from_millis(self.plan.phases.drain_limit_ms);
+        let topics: Vec<(String, u32)> =
+            self.scenario.topics.iter().map(|topic| (topic.name.clone(), topic.partitions)).collect();
+        let (bootstrap, handle) = (cluster.bootstrap(), self.handle.clone());
+        blocking(move || {
+            workload.finish_producers(FLUSH_LIMIT);
+            // The phase's limit counts from here: how long producers flush is their own affair, with a limit of its own.
+            let began = Instant::now();
+            let left = || limit.saturating_sub(began.elapsed());
+            let ranges = match drain::end_offsets(&bootstrap, &topics, left()) {
+                Ok(ranges) => ranges,
+                Err(error) => {
+                    // Without end offsets nothing can be drained, and the verdict is unknown; the history says why.
+                    handle.event(EventKind::HarnessError { message: error.to_string() });
+                    workload.drain_groups(&[], Duration::ZERO);
+                    return;
+                }
+            };
+            handle.event(EventKind::EndOffsets { ranges: ranges.clone() });
+            workload.drain_groups(&ranges, left());
+            let drained = drain::drain(&bootstrap, &ranges, DRAIN_READERS, workload.process_ids(), &handle, left());
+            if let Err(error) = drained {
+                handle.event(EventKind::HarnessError { message: error.to_string() });
+            }
+        })
+        .await;
+        self.note_interrupt();
+        Ok(())
+    }
+
+    /// Keeps the brokers' logs and removes the brokers.
+    pub(super) async fn stop_cluster(&self, cluster: &SharedCluster) {
+        self.enter(Phase::Stop);
+        lock(&self.observer).take();
+        for broker in cluster.brokers() {
+            let kept = match cluster.logs(broker).await {
+                Ok(log) => self
+                    .directory
+                    .make("logs")
+                    .and_then(|_| self.directory.write(&format!("logs/{broker}.log"), &log))
+                    .map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(reason) = kept {
+                self.handle.event(EventKind::HarnessError { message: format!("the log of {broker} is lost: {reason}") });
+            }
+        }
+        if let Err(error) = cluster.remove().await {
+            lock(&self.unclean).push(error.to_string());
+        }
+    }
+
+    /// Closes the ledger when nothing is left of the run, then the history. Says what is left otherwise.
+    pub(super) async fn clear(&self) -> Result<Option<String>, RunError> {
+        if let Err(left) = self.nothing_is_left().await {
+            lock(&self.unclean).push(left);
+        }
+        let unclean = lock(&self.unclean).join("; ");
+        if unclean.is_empty() {
+            self.ledger.close()?;
+        }
+        if let Some(recorder) = lock(&self.recorder).take() {
+            recorder.finish()?;
+        }
+        Ok(Some(unclean).filter(|unclean| !unclean.is_empty()))
+    }
+
+    /// Asks the engine itself, because a removal that failed half-way has told nobody what it missed.
+    async fn nothing_is_left(&self) -> Result<(), String> {
+        if !self.ledger.made_something() {
+            return Ok(());
+        }
+        let engine = Engine::connect().await.map_err(|error| error.to_string())?;
+        let left = engine.labelled(Some(&self.label)).await.map_err(|error| error.to_string())?;
+        let names: Vec<String> = left.into_values().flat_map(Leftovers::into_names).collect();
+        if names.is_empty() { Ok(()) } else { Err(format!("left behind: {}", names.join(", "))) }
+    }
+
+    /// Records why the run ended before its time.
+    pub(super) fn note_failure(&self, error: &RunError) {
+        self.handle.event(EventKind::HarnessError { message: error.to_string() });
+    }
+
+    fn note_interrupt(&self) {
+        let Some(signal) = self.options.interrupt.received() else { return };
+        self.interrupted.get_or_init(|| self.handle.event(EventKind::Interrupted { signal: signal.name().to_owned() }));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs what blocks on a thread of its own. A panic there goes on here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A seed for a scenario that names none: any will do, as long as it is written down.
+fn draw_seed() -> u64 {
+    let nanos = jiff::Timestamp::now().as_nanosecond().unsigned_abs();
+    u64::try_from(nanos % 1_000_000).expect("below a million")
+}
+
+/// The label of everything that a run makes; also the beginning of its brokers' host names, so it obeys their rules
+/// (letters, digits and dashes, 63 characters at most with what is added to it).
+fn label(scenario: &str, run: &str) -> String {
+    let salt = format!("{scenario}/{run}/{}/{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+    let clean = |text: &str| -> String {
+        text.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+    };
+    let scenario: String = clean(scenario).chars().take(24).collect();
+    format!("wiber-{}-{:08x}", scenario.trim_matches('-'), crc32fast::hash(salt.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_a_host_name_whatever_the_scenario_is_called() {
+        for scenario in ["kill-one", "controls/Äcks_one.loses", "a-very-long-name-that-goes-on-and-on-and-on-and-on"] {
+            let broker = format!("{}-kafka-3", label(scenario, "20261123T220000Z-42"));
+            assert!(broker.len() <= 63, "{broker}");
+            assert!(broker.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{broker}");
+        }
+    }
+
+    #[test]
+    fn two_runs_never_share_a_label() {
+        assert_ne!(label("kill-one", "x"), label("kill-one", "x"));
+    }
+}

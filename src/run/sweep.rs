@@ -1,0 +1,106 @@
+//! Finds what dead runs left in the engine, and removes it. Living runs, and anything without our label, are not touched.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::cluster::ClusterError;
+use crate::cluster::docker::host_name;
+use crate::cluster::engine::{Engine, Leftovers};
+use crate::cluster::ledger::{self, LedgerError};
+
+/// Which labelled things without a ledger here may be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Only this host's: another host that shares the engine keeps the ledgers of its runs for itself.
+    ThisHost,
+    /// Every host's, except runs that are known to live.
+    EveryHost,
+}
+
+/// Whether to remove, or only to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Remove.
+    Remove,
+    /// Tell what would be removed.
+    DryRun,
+}
+
+/// What one dead run left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The run's label.
+    pub label: String,
+    /// What is in the engine.
+    pub leftovers: Leftovers,
+}
+
+/// What a sweep found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// What dead runs left; removed, unless it was a dry run.
+    pub dead: Vec<Found>,
+    /// The labels of the runs that live.
+    pub alive: Vec<String>,
+    /// Labelled things of other hosts, left alone.
+    pub foreign: Vec<Found>,
+}
+
+/// Why a sweep could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The engine could not be asked.
+    #[error(transparent)]
+    Engine(#[from] ClusterError),
+    /// The engine would not remove something.
+    #[error("run {label} could not be removed: {source}")]
+    Stuck {
+        /// The run's label.
+        label: String,
+        /// The engine's answer.
+        source: ClusterError,
+    },
+    /// The ledgers could not be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Sweeps. A dead run's ledger is deleted once nothing of it is left.
+pub async fn sweep(state: &Path, scope: Scope, mode: Mode) -> Result<Swept, SweepError> {
+    let engine = Engine::connect().await?;
+    let ledgers = ledger::survey(state)?;
+    let living: BTreeSet<&String> = ledgers.alive.iter().collect();
+    let our_dead: BTreeSet<&String> = ledgers.dead.iter().map(|dead| &dead.label).collect();
+    let here = host_name();
+    let mut swept = Swept { alive: ledgers.alive.clone(), ..Swept::default() };
+    for ((label, host), leftovers) in engine.labelled(None).await? {
+        let found = Found { label, leftovers };
+        if living.contains(&found.label) {
+            continue;
+        }
+        if our_dead.contains(&found.label) || host == here || scope == Scope::EveryHost {
+            if mode == Mode::Remove {
+                let removed = engine.remove(&found.leftovers).await;
+                removed.map_err(|source| SweepError::Stuck { label: found.label.clone(), source })?;
+            }
+            swept.dead.push(found);
+        } else {
+            swept.foreign.push(found);
+        }
+    }
+    if mode == Mode::Remove {
+        for dead in ledgers.dead {
+            dead.close()?;
+        }
+    }
+    Ok(swept)
+}
+
+/// What every start does first. It must not stand in a run's way: without an engine there is nothing to sweep, and what
+/// cannot be removed now is found again by `clean`, which says so.
+pub async fn dead_runs(state: &Path) {
+    let has_dead = ledger::survey(state).is_ok_and(|ledgers| !ledgers.dead.is_empty());
+    if has_dead {
+        drop(sweep(state, Scope::ThisHost, Mode::Remove).await);
+    }
+}

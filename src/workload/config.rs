@@ -1,0 +1,154 @@
+//! Client configurations: defaults that suit a cluster under faults, and the scenario's own properties over them.
+//!
+//! The defaults differ from librdkafka's where its own would blur the evidence: clients come back within a second after a
+//! broker does (`reconnect.backoff.max.ms`), a member that is gone is noticed in 10 s rather than 45 s
+//! (`session.timeout.ms`), and nobody commits an offset that was not processed (`enable.auto.offset.store`).
+
+use std::collections::BTreeMap;
+
+use rdkafka::ClientConfig;
+
+use super::outcome::Acks;
+use crate::scenario::{CommitMode, GroupSpec, ProducerSpec};
+
+/// Room in librdkafka's queue beyond the in-flight limit, so that the limit is what holds a producer back.
+const QUEUE_SLACK: u32 = 1024;
+
+/// Properties that bind clients to this run; a scenario cannot change them.
+const OURS: [&str; 3] = ["bootstrap.servers", "group.id", "client.id"];
+
+fn base(bootstrap: &str, client_id: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", bootstrap)
+        .set("client.id", client_id)
+        .set("socket.timeout.ms", "10000")
+        .set("socket.connection.setup.timeout.ms", "5000")
+        .set("reconnect.backoff.ms", "100")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("topic.metadata.refresh.interval.ms", "10000")
+        // Windows of silence are what faults make; librdkafka need not log each of them.
+        .set("log.connection.close", "false");
+    config
+}
+
+fn overlay(config: &mut ClientConfig, properties: &BTreeMap<String, String>) {
+    for (name, value) in properties.iter().filter(|(name, _)| !OURS.contains(&name.as_str())) {
+        config.set(name, value);
+    }
+}
+
+fn acks_property(properties: &BTreeMap<String, String>) -> &str {
+    let set = properties.get("acks").or_else(|| properties.get("request.required.acks"));
+    set.map_or("all", |value| value.trim())
+}
+
+/// Whether brokers answer this producer at all.
+pub fn acks(properties: &BTreeMap<String, String>) -> Acks {
+    if acks_property(properties) == "0" { Acks::None } else { Acks::Some }
+}
+
+/// A producer's configuration.
+pub fn producer(spec: &ProducerSpec, bootstrap: &str, client_id: &str) -> ClientConfig {
+    let mut config = base(bootstrap, client_id);
+    let acks = acks_property(&spec.config);
+    config
+        .set("acks", acks)
+        .set("linger.ms", "5")
+        .set("message.timeout.ms", "60000")
+        .set("compression.type", "none")
+        .set("queue.buffering.max.messages", (spec.in_flight.saturating_add(QUEUE_SLACK)).to_string())
+        .set("queue.buffering.max.kbytes", "1048576");
+    // librdkafka refuses idempotence with weaker acks; a scenario that asks for those wants the weaker guarantee.
+    let idempotent = acks == "all" || acks == "-1";
+    config.set("enable.idempotence", if idempotent { "true" } else { "false" });
+    // The alias was read above; setting it again beside `acks` would make the order decide.
+    let mut own = spec.config.clone();
+    own.remove("request.required.acks");
+    overlay(&mut config, &own);
+    config
+}
+
+/// A group member's configuration.
+pub fn member(spec: &GroupSpec, bootstrap: &str, client_id: &str) -> ClientConfig {
+    let mut config = base(bootstrap, client_id);
+    let auto_commit = if spec.commit == CommitMode::Auto { "true" } else { "false" };
+    config
+        .set("group.id", &spec.name)
+        .set("auto.offset.reset", "earliest")
+        .set("session.timeout.ms", "10000")
+        .set("heartbeat.interval.ms", "3000")
+        .set("fetch.wait.max.ms", "100")
+        .set("queued.max.messages.kbytes", "65536")
+        .set("enable.auto.commit", auto_commit)
+        .set("enable.auto.offset.store", "false");
+    overlay(&mut config, &spec.config);
+    config
+}
+
+/// A drain reader's configuration. It commits nothing, and reads as librdkafka does by default: `read_committed`.
+pub fn drain(bootstrap: &str, group: &str, client_id: &str) -> ClientConfig {
+    let mut config = base(bootstrap, client_id);
+    config
+        .set("group.id", group)
+        .set("isolation.level", "read_committed")
+        // A log that was truncated below a reader's position is read again from its start rather than not at all.
+        .set("auto.offset.reset", "earliest")
+        .set("fetch.wait.max.ms", "100")
+        .set("queued.max.messages.kbytes", "65536")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false");
+    config
+}
+
+/// The configuration of a client that only asks for offsets. Also `read_committed`: an end offset is what readers can reach.
+pub fn observer(bootstrap: &str) -> ClientConfig {
+    let mut config = base(bootstrap, "end-offsets");
+    config.set("isolation.level", "read_committed");
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Rate;
+
+    fn spec(config: &[(&str, &str)]) -> ProducerSpec {
+        ProducerSpec {
+            name: "p".to_owned(),
+            count: 1,
+            topic: "t".to_owned(),
+            partitions: vec![],
+            rate: Rate::Max,
+            size_bytes: (64, 64),
+            keys: 1,
+            in_flight: 10,
+            config: config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        }
+    }
+
+    #[test]
+    fn weaker_acks_switch_idempotence_off() {
+        let of = |config: &[(&str, &str)]| {
+            let made = producer(&spec(config), "b", "c");
+            (made.get("acks").map(str::to_owned), made.get("enable.idempotence").map(str::to_owned))
+        };
+        assert_eq!(of(&[]), (Some("all".to_owned()), Some("true".to_owned())));
+        assert_eq!(of(&[("acks", "1")]), (Some("1".to_owned()), Some("false".to_owned())));
+        assert_eq!(of(&[("request.required.acks", "0")]), (Some("0".to_owned()), Some("false".to_owned())));
+        assert_eq!(of(&[("enable.idempotence", "false")]), (Some("all".to_owned()), Some("false".to_owned())));
+    }
+
+    #[test]
+    fn a_scenario_cannot_point_its_clients_at_another_cluster() {
+        let made = producer(&spec(&[("bootstrap.servers", "elsewhere:9092")]), "here:9092", "c");
+        assert_eq!(made.get("bootstrap.servers"), Some("here:9092"));
+    }
+
+    #[test]
+    fn zero_acks_are_recognised_under_both_names() {
+        assert_eq!(acks(&spec(&[("acks", "0")]).config), Acks::None);
+        assert_eq!(acks(&spec(&[("request.required.acks", "0")]).config), Acks::None);
+        assert_eq!(acks(&spec(&[]).config), Acks::Some);
+    }
+}

@@ -1,0 +1,252 @@
+//! A member of a consumer group: one thread, one librdkafka client.
+//!
+//! A member polls until the group has reached the end offsets it is given, then commits, says where it stands, and leaves.
+//! When it commits is the scenario's choice:
+//! - after-process: rows are recorded, then committed in passing about every 100 ms, and at once before partitions are
+//!   given up (at-least-once);
+//! - before-process: a batch is committed, and the result awaited, before its rows are recorded (at-most-once);
+//! - auto: offsets of recorded rows are offered to librdkafka's timer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaResult;
+
+use super::close;
+use super::committer::{self, Committer};
+use super::membership::{COMMIT_LIMIT, Membership};
+use super::producer::Shared;
+use super::progress::{Order, Progress};
+use super::reading::Topics;
+use crate::history::{EventKind, ProcessRole};
+use crate::kafka::ProcessId;
+use crate::scenario::CommitMode;
+
+/// How long a poll waits for a message.
+const POLL: Duration = Duration::from_millis(10);
+/// How often a draining member asks where it stands in partitions of which it read nothing.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(500);
+const LOOK_UP_LIMIT: Duration = Duration::from_secs(1);
+/// How long leaving the group may take.
+const LEAVE_LIMIT: Duration = Duration::from_secs(20);
+/// Lives begin this far apart at least.
+const BETWEEN_LIVES: Duration = Duration::from_secs(1);
+
+/// What a member is to do.
+pub struct Assignment {
+    /// The group.
+    pub group: String,
+    /// Which member.
+    pub member: u32,
+    /// The topics it subscribes to.
+    pub topics: Vec<String>,
+    /// When it commits.
+    pub commit: CommitMode,
+    /// The client's configuration.
+    pub config: ClientConfig,
+}
+
+/// A member with its first client made, ready to run.
+pub struct Member {
+    assignment: Assignment,
+    shared: Shared,
+    progress: Arc<Progress>,
+    abort: Arc<AtomicBool>,
+    lives: u32,
+    life: Option<Life>,
+}
+
+impl Member {
+    /// Makes the first client; an error here is one of configuration. `abort` makes it leave without draining.
+    pub fn new(
+        assignment: Assignment,
+        shared: Shared,
+        progress: Arc<Progress>,
+        abort: Arc<AtomicBool>,
+    ) -> KafkaResult<Self> {
+        let mut member = Self { assignment, shared, progress, abort, lives: 0, life: None };
+        member.life = Some(member.begin_life()?);
+        Ok(member)
+    }
+
+    /// Reads until the group is drained. Blocks the thread.
+    pub fn run(mut self) {
+        while let Some(life) = self.life.take() {
+            let born = Instant::now();
+            let end = life.poll_until_the_end(&self.progress, &self.abort);
+            life.close(&self.shared, &self.progress, end);
+            if end == End::Fatal {
+                self.life = self.live_again(born);
+            }
+        }
+    }
+
+    fn live_again(&mut self, born: Instant) -> Option<Life> {
+        let mut not_before = born + BETWEEN_LIVES;
+        loop {
+            while Instant::now() < not_before {
+                let over = matches!(self.progress.order(), Order::Done | Order::OutOfTime);
+                if over || self.abort.load(Ordering::Relaxed) {
+                    return None;
+                }
+                std::thread::sleep(POLL);
+            }
+            match self.begin_life() {
+                Ok(life) => return Some(life),
+                Err(error) => {
+                    let Assignment { group, member, .. } = &self.assignment;
+                    let message = format!("cannot make a new client for {group}/{member}: {error}");
+                    self.shared.recorder.event(EventKind::HarnessError { message });
+                    not_before = Instant::now() + BETWEEN_LIVES;
+                }
+            }
+        }
+    }
+
+    fn begin_life(&mut self) -> KafkaResult<Life> {
+        let Assignment { group, member, topics, commit, config } = &self.assignment;
+        let recorder = &self.shared.recorder;
+        let process = self.shared.ids.next();
+        let context = Membership::new(process, self.shared.clone(), *commit, Arc::clone(&self.progress));
+        let consumer: Arc<BaseConsumer<Membership>> = Arc::new(config.create_with_context(context)?);
+        let role = ProcessRole::Consumer { group: group.clone(), member: *member, incarnation: self.lives };
+        let label = role.label();
+        self.lives += 1;
+        recorder.event(EventKind::ProcessStarted { process, role });
+        let committer = match commit {
+            CommitMode::Auto => None,
+            CommitMode::AfterProcess | CommitMode::BeforeProcess => {
+                let run_topics = Topics::of(recorder);
+                match Committer::start(Arc::clone(&consumer), process, run_topics, recorder.clone()) {
+                    Ok((committer, thread)) => {
+                        consumer.context().commit_through(committer);
+                        Some(thread)
+                    }
+                    Err(error) => {
+                        let message = format!("{label} cannot commit: its thread did not start: {error}");
+                        recorder.event(EventKind::HarnessError { message });
+                        None
+                    }
+                }
+            }
+        };
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&names)?;
+        Ok(Life { process, label, consumer, committer })
+    }
+}
+
+/// Why a life ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Drained,
+    OutOfTime,
+    Aborted,
+    Fatal,
+}
+
+impl End {
+    fn reason(self, progress: &Progress, topics: &Topics) -> String {
+        match self {
+            Self::Drained => "the group reached the end offsets".to_owned(),
+            Self::OutOfTime => {
+                let missing = progress.missing();
+                let stood = missing.iter().map(|(spot, at, end)| format!("{} at {at} of {end}", topics.named(*spot)));
+                let stood: Vec<String> = stood.collect();
+                format!("the group did not reach the end offsets in time: {} (-1: unknown)", stood.join(", "))
+            }
+            Self::Aborted => "the run was given up".to_owned(),
+            Self::Fatal => "a fatal error of the client".to_owned(),
+        }
+    }
+}
+
+/// One incarnation: a client and its process id.
+struct Life {
+    process: ProcessId,
+    label: String,
+    consumer: Arc<BaseConsumer<Membership>>,
+    committer: Option<JoinHandle<()>>,
+}
+
+impl Life {
+    fn poll_until_the_end(&self, progress: &Progress, abort: &AtomicBool) -> End {
+        let context = self.consumer.context();
+        let mut looked_up = Instant::now();
+        loop {
+            match progress.order() {
+                Order::Done => return End::Drained,
+                Order::OutOfTime => return End::OutOfTime,
+                Order::Drain if looked_up.elapsed() >= LOOK_UP_EVERY => {
+                    context.look_up_positions(&self.consumer, LOOK_UP_LIMIT);
+                    looked_up = Instant::now();
+                }
+                Order::Drain | Order::Run => {}
+            }
+            if abort.load(Ordering::Relaxed) {
+                return End::Aborted;
+            }
+            if context.errors.is_fatal() {
+                return End::Fatal;
+            }
+            self.poll_once(POLL);
+            context.process_when_due(&self.consumer);
+        }
+    }
+
+    fn poll_once(&self, timeout: Duration) {
+        let context = self.consumer.context();
+        match self.consumer.poll(timeout) {
+            Some(Ok(message)) => context.take(&message),
+            Some(Err(error)) => context.errors.note(&error, &error.to_string()),
+            None => {}
+        }
+    }
+
+    /// Commits, says where the member stands, leaves the group, and lets the client go.
+    fn close(mut self, shared: &Shared, progress: &Progress, end: End) {
+        let Shared { recorder, .. } = shared;
+        // What was missing is told as it stood before this member gave its partitions up.
+        let reason = end.reason(progress, &Topics::of(recorder));
+        let context = Arc::clone(self.consumer.context());
+        context.settle(&self.consumer);
+        if matches!(end, End::Drained | End::OutOfTime) {
+            let positions = committer::named(&context.positions(), &Topics::of(recorder));
+            recorder.event(EventKind::Drained { process: self.process, positions });
+        }
+        context.leave();
+        if let Some(thread) = self.committer.take() {
+            close::join(thread, &format!("commits of {}", self.label), recorder, Instant::now() + COMMIT_LIMIT);
+        }
+        self.leave_group(shared, end);
+        // What came out of the queue while it was closed has been read, though nothing of it is committed.
+        context.settle(&self.consumer);
+        context.errors.mute();
+        recorder.event(EventKind::ProcessEnded { process: self.process, reason });
+        close::destroy(self.consumer, &self.label, recorder, close::DESTROY_LIMIT);
+    }
+
+    /// Closes by hand what dropping the client would close, because the latter has no limit and throws messages away.
+    fn leave_group(&self, shared: &Shared, end: End) {
+        let problem = match self.consumer.close_queue() {
+            // After a fatal error librdkafka does not leave a group; the session timeout does it.
+            Err(_) if end == End::Fatal => None,
+            Err(error) => Some(format!("{} could not leave its group: {error}", self.label)),
+            Ok(()) => {
+                let deadline = Instant::now() + LEAVE_LIMIT;
+                while !self.consumer.closed() && Instant::now() < deadline {
+                    self.poll_once(POLL);
+                }
+                let late = format!("{} did not leave its group within {} s", self.label, LEAVE_LIMIT.as_secs());
+                (!self.consumer.closed()).then_some(late)
+            }
+        };
+        if let Some(message) = problem {
+            shared.recorder.event(EventKind::HarnessError { message });
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Live totals for displays: relaxed atomics that nobody decides anything by.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::kafka::{Outcome, ProcessId};
+
+/// What the whole load did so far.
+#[derive(Debug, Default)]
+pub struct Counters {
+    sent: AtomicU64,
+    acked: AtomicU64,
+    failed: AtomicU64,
+    indeterminate: AtomicU64,
+    read: AtomicU64,
+}
+
+/// The totals at one moment. Each is right; together they may be some records apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Sends invoked.
+    pub sent: u64,
+    /// Sends acknowledged.
+    pub acked: u64,
+    /// Sends that certainly failed.
+    pub failed: u64,
+    /// Sends of unknown outcome.
+    pub indeterminate: u64,
+    /// Records read, by all groups' members together.
+    pub read: u64,
+    /// Sends invoked and not yet resolved.
+    pub in_flight: u64,
+}
+
+impl Counters {
+    /// The totals now.
+    pub fn totals(&self) -> Totals {
+        let [acked, failed, indeterminate] =
+            [&self.acked, &self.failed, &self.indeterminate].map(|counter| counter.load(Ordering::Relaxed));
+        let sent = self.sent.load(Ordering::Relaxed);
+        let in_flight = sent.saturating_sub(acked + failed + indeterminate);
+        Totals { sent, acked, failed, indeterminate, read: self.read.load(Ordering::Relaxed), in_flight }
+    }
+
+    pub(super) fn add_sent(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_outcome(&self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Ok => &self.acked,
+            Outcome::Fail => &self.failed,
+            Outcome::Info => &self.indeterminate,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_read(&self, records: usize) {
+        self.read.fetch_add(records as u64, Ordering::Relaxed);
+    }
+}
+
+/// Hands out process ids; each is given once in a run.
+#[derive(Debug, Default)]
+pub struct ProcessIds(AtomicU32);
+
+impl ProcessIds {
+    /// The next id.
+    pub fn next(&self) -> ProcessId {
+        ProcessId(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,313 @@
+//! The final drain: how far the logs reach, and fresh readers that read all of them.
+//!
+//! End offsets are asked of the partitions' leaders after the load has ended and the faults are healed. A new leader refuses
+//! to answer until its high watermark covers what it was elected with (KIP-207), so that an acknowledged record cannot lie
+//! beyond the answer. Readers are new clients, assigned by hand, in groups of their own that commit nothing: they share no
+//! state with the load. Both ask and read as librdkafka does by default, `read_committed`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+
+use super::close;
+use super::committer::{self, Positions};
+use super::config;
+use super::counters::ProcessIds;
+use super::errors::ClientErrors;
+use super::payload::RunTag;
+use super::reading::{self, Spot, Topics};
+use crate::history::event::LogRange;
+use crate::history::recorder::RecorderHandle;
+use crate::history::{EventKind, ProcessRole, ReadRow};
+use crate::kafka::{ProcessId, TopicPartition};
+
+/// One question for a partition's offsets may take this long; then it is asked again.
+const ASK_LIMIT: Duration = Duration::from_secs(5);
+const BETWEEN_ASKS: Duration = Duration::from_millis(200);
+const POLL: Duration = Duration::from_millis(20);
+const ROWS_PER_BATCH: usize = 4096;
+/// How often a reader asks librdkafka where it stands, for control records at a log's end pass without a message.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(200);
+/// How much longer than the drain's limit a reader's thread may take to close its client.
+const CLOSE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Why a drain could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum DrainError {
+    /// A client could not be made.
+    #[error("cannot make a client for {purpose}")]
+    Client {
+        /// What for.
+        purpose: String,
+        /// Why.
+        source: KafkaError,
+    },
+    /// A partition's offsets could not be learnt within the limit.
+    #[error("the offsets of {partition} were not told within {} s; last seen: {last_seen}", limit.as_secs())]
+    Offsets {
+        /// Which.
+        partition: TopicPartition,
+        /// How long was waited for all partitions together.
+        limit: Duration,
+        /// The last answer.
+        last_seen: String,
+    },
+    /// A range names a topic that the run does not have.
+    #[error("`{0}` is no topic of this run")]
+    UnknownTopic(String),
+    /// A reader's thread could not be started.
+    #[error("cannot start a drain reader's thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// How far the drain got in one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionDrain {
+    /// What was to be read.
+    pub range: LogRange,
+    /// The next offset of each reader, in the readers' order.
+    pub reached: Vec<i64>,
+}
+
+impl PartitionDrain {
+    /// Whether every reader reached the end.
+    pub fn complete(&self) -> bool {
+        self.reached.iter().all(|next| *next >= self.range.end.0)
+    }
+}
+
+/// How far the drain got.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DrainSummary {
+    /// Partition by partition, in the order of the ranges.
+    pub partitions: Vec<PartitionDrain>,
+    /// How many records were read, by all readers together.
+    pub read: u64,
+}
+
+impl DrainSummary {
+    /// Whether every reader reached every end.
+    pub fn complete(&self) -> bool {
+        self.partitions.iter().all(PartitionDrain::complete)
+    }
+}
+
+/// The range of every partition of `topics` (names and numbers of partitions), read from the cluster. Asks again and again
+/// until `limit`.
+pub fn end_offsets(bootstrap: &str, topics: &[(String, u32)], limit: Duration) -> Result<Vec<LogRange>, DrainError> {
+    let deadline = Instant::now() + limit;
+    let consumer: BaseConsumer = config::observer(bootstrap)
+        .create()
+        .map_err(|source| DrainError::Client { purpose: "end offsets".to_owned(), source })?;
+    let every = topics.iter().flat_map(|(topic, count)| {
+        (0..count.cast_signed()).map(move |partition| TopicPartition::new(topic.clone(), partition))
+    });
+    every.map(|partition| range_of(&consumer, partition, deadline, limit)).collect()
+}
+
+fn range_of(
+    consumer: &BaseConsumer,
+    partition: TopicPartition,
+    deadline: Instant,
+    limit: Duration,
+) -> Result<LogRange, DrainError> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let asked = consumer.fetch_watermarks(
+            &partition.topic,
+            partition.partition.0,
+            left.clamp(Duration::from_millis(1), ASK_LIMIT),
+        );
+        let last_seen = match asked {
+            Ok((start, end)) if start >= 0 && end >= start => {
+                let (start, end) = (crate::kafka::Offset(start), crate::kafka::Offset(end));
+                return Ok(LogRange { partition, start, end });
+            }
+            Ok((start, end)) => format!("start {start}, end {end}"),
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() >= deadline {
+            return Err(DrainError::Offsets { partition, limit, last_seen });
+        }
+        std::thread::sleep(BETWEEN_ASKS);
+    }
+}
+
+/// Reads every range from start to end with each of `readers` fresh readers; records what they read and where they stood.
+/// Blocks until all have reached every end, or until `limit`.
+pub fn drain(
+    bootstrap: &str,
+    ranges: &[LogRange],
+    readers: u32,
+    ids: &ProcessIds,
+    recorder: &RecorderHandle,
+    limit: Duration,
+) -> Result<DrainSummary, DrainError> {
+    let deadline = Instant::now() + limit;
+    let topics = Topics::of(recorder);
+    let mut spots = BTreeMap::new();
+    for range in ranges {
+        let topic = &range.partition.topic;
+        let index = topics.index(topic).ok_or_else(|| DrainError::UnknownTopic(topic.clone()))?;
+        spots.insert((index, range.partition.partition), (range.start.0, range.end.0));
+    }
+    // All clients are made before any reads: a drain begins whole or not at all.
+    let made: Result<Vec<Reader>, DrainError> =
+        (0..readers).map(|reader| Reader::new(bootstrap, reader, ids, recorder, &spots)).collect();
+    let mut threads = Vec::new();
+    for reader in made? {
+        let label = reader.label.clone();
+        let thread = std::thread::Builder::new()
+            .name(label.clone())
+            .spawn(move || reader.run(deadline))
+            .map_err(DrainError::Thread)?;
+        threads.push((label, thread));
+    }
+    let mut summary = DrainSummary {
+        partitions: ranges.iter().map(|range| PartitionDrain { range: range.clone(), reached: Vec::new() }).collect(),
+        read: 0,
+    };
+    for (label, thread) in threads {
+        let (positions, read) =
+            close::join(thread, &label, recorder, deadline + CLOSE_LIMIT).unwrap_or((Positions::new(), 0));
+        summary.read += read;
+        for partition in &mut summary.partitions {
+            let TopicPartition { topic, partition: number } = &partition.range.partition;
+            let spot = topics.index(topic).map(|topic| (topic, *number));
+            partition.reached.push(spot.and_then(|spot| positions.get(&spot).copied()).unwrap_or(-1));
+        }
+    }
+    Ok(summary)
+}
+
+struct ReaderContext(ClientErrors);
+
+impl ClientContext for ReaderContext {
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.note(&error, reason);
+    }
+}
+
+impl ConsumerContext for ReaderContext {}
+
+/// One fresh reader.
+struct Reader {
+    process: ProcessId,
+    label: String,
+    recorder: RecorderHandle,
+    topics: Topics,
+    run: RunTag,
+    consumer: BaseConsumer<ReaderContext>,
+    ends: BTreeMap<Spot, i64>,
+    positions: Positions,
+    rows: Vec<ReadRow>,
+    read: u64,
+}
+
+impl Reader {
+    fn new(
+        bootstrap: &str,
+        reader: u32,
+        ids: &ProcessIds,
+        recorder: &RecorderHandle,
+        spots: &BTreeMap<Spot, (i64, i64)>,
+    ) -> Result<Self, DrainError> {
+        let process = ids.next();
+        let role = ProcessRole::Drain { reader };
+        let label = role.label();
+        let run = &recorder.header().run;
+        let group = format!("wiber-chaos-drain-{run}-{reader}-{}", process.0);
+        let failed = |source| DrainError::Client { purpose: role.label(), source };
+        let context = ReaderContext(ClientErrors::new(process, recorder.clone()));
+        let consumer: BaseConsumer<ReaderContext> =
+            config::drain(bootstrap, &group, &label).create_with_context(context).map_err(failed)?;
+        let topics = Topics::of(recorder);
+        assign(&consumer, &topics, spots).map_err(failed)?;
+        recorder.event(EventKind::ProcessStarted { process, role });
+        Ok(Self {
+            process,
+            label,
+            recorder: recorder.clone(),
+            run: RunTag::of(run),
+            topics,
+            consumer,
+            ends: spots.iter().map(|(spot, (_, end))| (*spot, *end)).collect(),
+            positions: spots.iter().map(|(spot, (start, _))| (*spot, *start)).collect(),
+            rows: Vec::with_capacity(ROWS_PER_BATCH),
+            read: 0,
+        })
+    }
+
+    fn run(mut self, deadline: Instant) -> (Positions, u64) {
+        let mut looked_up = Instant::now();
+        while !self.is_done() && Instant::now() < deadline {
+            self.poll_once();
+            if self.rows.len() >= ROWS_PER_BATCH {
+                self.hand_over_rows();
+            }
+            if looked_up.elapsed() >= LOOK_UP_EVERY {
+                self.look_up_positions();
+                looked_up = Instant::now();
+            }
+        }
+        self.hand_over_rows();
+        self.close(deadline)
+    }
+
+    fn poll_once(&mut self) {
+        match self.consumer.poll(POLL) {
+            Some(Ok(message)) => {
+                let row = reading::row(&message, self.process, self.run, &self.topics, self.recorder.now())
+                    .expect("drain readers are assigned partitions of the run only");
+                self.positions.insert((row.topic, row.partition), row.offset.0 + 1);
+                self.rows.push(row);
+            }
+            Some(Err(error)) => self.consumer.context().0.note(&error, &error.to_string()),
+            None => {}
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.ends.iter().all(|(spot, end)| self.positions.get(spot).is_some_and(|next| next >= end))
+    }
+
+    fn look_up_positions(&mut self) {
+        let Ok(list) = self.consumer.position() else { return };
+        for (spot, next) in committer::positions(&list, &self.topics) {
+            let position = self.positions.entry(spot).or_insert(next);
+            *position = next.max(*position);
+        }
+    }
+
+    fn hand_over_rows(&mut self) {
+        let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(ROWS_PER_BATCH));
+        self.read += rows.len() as u64;
+        // The recorder may hold the reader back, which nobody measures.
+        let _held: Duration = self.recorder.reads(rows);
+    }
+
+    fn close(self, deadline: Instant) -> (Positions, u64) {
+        let Self { process, label, recorder, topics, consumer, positions, read, .. } = self;
+        let reason = if Instant::now() < deadline { "reached every end offset" } else { "ran out of time" };
+        recorder.event(EventKind::Drained { process, positions: committer::named(&positions, &topics) });
+        consumer.context().0.mute();
+        recorder.event(EventKind::ProcessEnded { process, reason: reason.to_owned() });
+        close::destroy(consumer, &label, &recorder, close::DESTROY_LIMIT);
+        (positions, read)
+    }
+}
+
+fn assign(
+    consumer: &BaseConsumer<ReaderContext>,
+    topics: &Topics,
+    spots: &BTreeMap<Spot, (i64, i64)>,
+) -> KafkaResult<()> {
+    let mut list = TopicPartitionList::with_capacity(spots.len());
+    for ((topic, partition), (start, _)) in spots {
+        list.add_partition_offset(topics.name(*topic), partition.0, Offset::Offset(*start))?;
+    }
+    consumer.assign(&list)
+}

@@ -1,0 +1,60 @@
+//! What librdkafka knows about a message and rdkafka's safe interface does not tell.
+//!
+//! The only module with `unsafe` code. Each function reads one value out of a message that the caller has borrowed, by a C
+//! function that neither keeps nor changes the pointer, or looks up a static name.
+
+#![expect(unsafe_code, reason = "message status, broker and leader epoch exist in librdkafka's C interface only")]
+
+use std::ffi::CStr;
+
+use rdkafka::bindings;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+
+use crate::kafka::{BrokerId, LeaderEpoch};
+
+/// How far a message got, by librdkafka's own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Persistence {
+    /// librdkafka holds it for not written. See [`super::outcome`] for how far that can be believed.
+    NotPersisted,
+    /// It was transmitted, and what became of it is unknown.
+    PossiblyPersisted,
+    /// A broker acknowledged it.
+    Persisted,
+}
+
+/// How far a message got, at the moment of its delivery report.
+pub fn persistence(message: &BorrowedMessage<'_>) -> Persistence {
+    use bindings::rd_kafka_msg_status_t as status;
+    // SAFETY: the borrow keeps the message, and the event that owns it, alive during the call; the function only reads the
+    // message's private part, which exists for every message that librdkafka itself made.
+    match unsafe { bindings::rd_kafka_message_status(message.ptr()) } {
+        status::RD_KAFKA_MSG_STATUS_NOT_PERSISTED => Persistence::NotPersisted,
+        status::RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED => Persistence::PossiblyPersisted,
+        status::RD_KAFKA_MSG_STATUS_PERSISTED => Persistence::Persisted,
+    }
+}
+
+/// The broker that a message was produced to, where librdkafka knows it.
+pub fn broker(message: &BorrowedMessage<'_>) -> Option<BrokerId> {
+    // SAFETY: as above.
+    let id = unsafe { bindings::rd_kafka_message_broker_id(message.ptr()) };
+    (id >= 0).then_some(BrokerId(id))
+}
+
+/// The leader's epoch of the batch that a message was fetched in, where the broker told it.
+pub fn leader_epoch(message: &BorrowedMessage<'_>) -> Option<LeaderEpoch> {
+    // SAFETY: as above.
+    let epoch = unsafe { bindings::rd_kafka_message_leader_epoch(message.ptr()) };
+    (epoch >= 0).then_some(LeaderEpoch(epoch))
+}
+
+/// librdkafka's name for an error code, such as `_ALL_BROKERS_DOWN`.
+pub fn code_name(code: RDKafkaErrorCode) -> String {
+    match RDKafkaRespErr::try_from(code as i32) {
+        // SAFETY: the argument is one of the enum's values, for each of which librdkafka returns a static C string.
+        Ok(error) => unsafe { CStr::from_ptr(bindings::rd_kafka_err2name(error)) }.to_string_lossy().into_owned(),
+        Err(_) => format!("{code:?}"),
+    }
+}

@@ -1,0 +1,339 @@
+//! Tests of the whole load against librdkafka's mock cluster, from the first record to the history read back.
+//!
+//! The mock keeps logs and groups, but elects no leaders and has no replicas: it shows that every record is accounted for,
+//! never that Kafka is right.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+
+use super::drain::{drain, end_offsets};
+use super::testing;
+use super::{Counters, Workload};
+use crate::history::event::RevocationCause;
+use crate::history::recorder::{Recorder, RecorderHandle};
+use crate::history::{Closure, EventKind, History, ProcessRole, reader};
+use crate::kafka::{Offset, Outcome, ProcessId, ReadStatus};
+use crate::plan::{ClientSeed, Plan, PlannedPhases};
+use crate::scenario::{
+    ClusterKind, ClusterSpec, CommitMode, EvidenceFloor, GroupSpec, Phases, ProducerSpec, Rate, Scenario, TopicSpec,
+};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const PARTITIONS: u32 = 3;
+
+type Mock = MockCluster<'static, DefaultProducerContext>;
+
+fn mock() -> Mock {
+    let mock = Mock::new(3).expect("a mock cluster");
+    mock.create_topic("chat", PARTITIONS.cast_signed(), 3).expect("a topic");
+    mock
+}
+
+fn producer(name: &str, count: u32, rate: Rate) -> ProducerSpec {
+    ProducerSpec {
+        name: name.to_owned(),
+        count,
+        topic: "chat".to_owned(),
+        partitions: vec![],
+        rate,
+        size_bytes: (64, 200),
+        keys: 50,
+        in_flight: 2000,
+        config: BTreeMap::new(),
+    }
+}
+
+fn group(name: &str, members: u32, commit: CommitMode) -> GroupSpec {
+    GroupSpec { name: name.to_owned(), topics: vec!["chat".to_owned()], members, commit, config: BTreeMap::new() }
+}
+
+fn scenario(producers: Vec<ProducerSpec>, groups: Vec<GroupSpec>) -> Scenario {
+    let second = Duration::from_secs(1);
+    Scenario {
+        name: "test".to_owned(),
+        description: None,
+        seed: Some(7),
+        cluster: ClusterSpec {
+            kind: ClusterKind::Mock,
+            brokers: 3,
+            image: None,
+            heap_bytes: 0,
+            start_limit: second,
+            config: BTreeMap::new(),
+        },
+        topics: vec![TopicSpec {
+            name: "chat".to_owned(),
+            partitions: PARTITIONS,
+            replication_factor: 3,
+            config: BTreeMap::new(),
+        }],
+        producers,
+        groups,
+        phases: Phases { warmup: second, chaos: second, recovery: second, drain: second },
+        faults: vec![],
+        expect: BTreeMap::new(),
+        evidence: EvidenceFloor::default(),
+        thresholds: vec![],
+    }
+}
+
+fn plan(scenario: &Scenario) -> Plan {
+    let seeds = scenario.producers.iter().flat_map(|spec| {
+        let seed = |index| ClientSeed { name: spec.name.clone(), index, seed: 1000 + u64::from(index) };
+        (0..spec.count).map(seed)
+    });
+    Plan {
+        schema_version: 1,
+        scenario: scenario.name.clone(),
+        seed: 7,
+        phases: PlannedPhases { warmup_ms: 0, chaos_ms: 0, recovery_limit_ms: 0, drain_limit_ms: 0 },
+        steps: vec![],
+        clients: seeds.collect(),
+    }
+}
+
+fn wait_until(what: &str, counters: &Counters, enough: impl Fn(super::Totals) -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !enough(counters.totals()) {
+        assert!(Instant::now() < deadline, "{what} did not happen; last seen {:?}", counters.totals());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Ends the load, drains groups and fresh readers, finishes the recorder, and reads the history back.
+fn wind_up(mut load: Workload, bootstrap: &str, recorder: Recorder, path: &Path) -> History {
+    let handle = recorder.handle();
+    load.finish_producers(LIMIT);
+    let ranges = end_offsets(bootstrap, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets");
+    handle.event(EventKind::EndOffsets { ranges: ranges.clone() });
+    load.drain_groups(&ranges, LIMIT);
+    let summary = drain(bootstrap, &ranges, 2, &load.ids(), &handle, LIMIT).expect("a drain");
+    assert!(summary.complete(), "{summary:?}");
+    let totals = recorder.finish().expect("a whole history");
+    let history = reader::read(path).expect("a readable history");
+    assert_eq!(history.closure, Closure::Whole);
+    assert_eq!(history.partitions.values().map(|p| p.sends.len() as u64).sum::<u64>(), totals.sends);
+    history
+}
+
+fn harness_errors(history: &History) -> Vec<&EventKind> {
+    history.events.iter().map(|event| &event.kind).filter(|kind| matches!(kind, EventKind::HarnessError { .. })).collect()
+}
+
+/// Sequences of each process to each partition are 0, 1, 2, ...
+fn assert_dense(history: &History) {
+    for (place, partition) in &history.partitions {
+        let mut sequences: BTreeMap<ProcessId, BTreeSet<u64>> = BTreeMap::new();
+        for row in &partition.sends {
+            let process = sequences.entry(row.process).or_default();
+            assert!(process.insert(row.sequence.0), "{place:?} {row:?} has two rows");
+            assert!(row.scheduled_ns <= row.invoke_ns && row.invoke_ns <= row.complete_ns, "{row:?}");
+        }
+        for (process, numbers) in sequences {
+            assert_eq!(numbers.last().copied(), Some(numbers.len() as u64 - 1), "{place:?} {process}");
+        }
+    }
+}
+
+/// Each reader group (and each drain reader) saw every acknowledged record, at the offset that was acknowledged.
+fn assert_read_by_everybody(history: &History, groups: &[&str]) {
+    let mut readers: BTreeMap<String, BTreeSet<ProcessId>> = BTreeMap::new();
+    for (process, role) in &history.processes {
+        let name = match role {
+            ProcessRole::Consumer { group, .. } => group.clone(),
+            ProcessRole::Drain { reader } => format!("drain {reader}"),
+            ProcessRole::Producer { .. } => continue,
+        };
+        readers.entry(name).or_default().insert(*process);
+    }
+    assert_eq!(readers.len(), groups.len() + 2);
+    for partition in history.partitions.values() {
+        for (name, processes) in &readers {
+            let read: BTreeSet<_> = partition
+                .reads
+                .iter()
+                .filter(|row| processes.contains(&row.reader))
+                .inspect(|row| assert_eq!(row.status, ReadStatus::Intact))
+                .map(|row| (row.record, row.offset))
+                .collect();
+            for row in partition.sends.iter().filter(|row| row.outcome == Outcome::Ok) {
+                let offset = row.offset.expect("an acknowledgement names its offset");
+                assert!(read.contains(&(row.id(), offset)), "{name} did not read {row:?}");
+            }
+        }
+    }
+}
+
+fn recorder() -> ((tempfile::TempDir, std::path::PathBuf), Recorder, RecorderHandle) {
+    let (dir, recorder) = testing::recorder(&[("chat", PARTITIONS)]);
+    let handle = recorder.handle();
+    (dir, recorder, handle)
+}
+
+#[test]
+fn every_record_of_a_quiet_cluster_is_acknowledged_and_read_by_every_group_and_the_drain() {
+    let mock = mock();
+    let bootstrap = mock.bootstrap_servers();
+    let groups = ["after", "before", "auto"];
+    let scenario = scenario(
+        vec![producer("chatters", 2, Rate::PerSecond(5000.0))],
+        vec![
+            group("after", 2, CommitMode::AfterProcess),
+            group("before", 1, CommitMode::BeforeProcess),
+            group("auto", 1, CommitMode::Auto),
+        ],
+    );
+    let ((_dir, path), recorder, handle) = recorder();
+    let load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let counters = load.counters();
+    wait_until("20,000 acknowledgements", &counters, |totals| totals.acked >= 20_000);
+    let history = wind_up(load, &bootstrap, recorder, &path);
+
+    assert_eq!(harness_errors(&history), Vec::<&EventKind>::new());
+    let sends: Vec<_> = history.partitions.values().flat_map(|partition| &partition.sends).collect();
+    assert!(sends.len() >= 20_000);
+    assert!(sends.iter().all(|row| row.outcome == Outcome::Ok && row.error == 0 && row.broker.is_some()));
+    assert_eq!(counters.totals().sent, sends.len() as u64);
+    assert_eq!(counters.totals().in_flight, 0);
+    assert_dense(&history);
+    assert_read_by_everybody(&history, &groups);
+    assert_groups_tell_their_story(&history, &groups);
+}
+
+/// Every group's members were assigned every partition, committed to the end, left, and stood at the end offsets.
+fn assert_groups_tell_their_story(history: &History, groups: &[&str]) {
+    let ends: BTreeMap<_, Offset> = history
+        .events
+        .iter()
+        .find_map(|event| match &event.kind {
+            EventKind::EndOffsets { ranges } => Some(ranges.iter().map(|range| (range.partition.clone(), range.end))),
+            _ => None,
+        })
+        .expect("end offsets")
+        .collect();
+    for name in groups {
+        let is_member = |process: &ProcessId| {
+            matches!(history.processes.get(process), Some(ProcessRole::Consumer { group, .. }) if group == name)
+        };
+        let (mut stood, mut committed, mut assigned, mut closed) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        for event in &history.events {
+            match &event.kind {
+                EventKind::Drained { process, positions } if is_member(process) => {
+                    stood.extend(positions.iter().map(|p| (p.partition.clone(), p.offset)));
+                }
+                EventKind::Committed { process, outcome: Outcome::Ok, positions, .. } if is_member(process) => {
+                    committed.extend(positions.iter().map(|p| (p.partition.clone(), p.offset)));
+                }
+                EventKind::Assigned { process, partitions } if is_member(process) => {
+                    assigned.extend(partitions.iter().cloned());
+                }
+                EventKind::Revoked { process, partitions, cause: RevocationCause::Closed } if is_member(process) => {
+                    closed.extend(partitions.iter().cloned());
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(stood, ends, "{name} stood elsewhere");
+        assert_eq!(committed, ends, "{name} committed elsewhere");
+        assert_eq!(assigned.len(), PARTITIONS as usize, "{name}");
+        assert!(!closed.is_empty(), "{name} gave nothing up when it left");
+    }
+}
+
+#[test]
+fn every_send_is_accounted_for_while_brokers_go_and_come_back() {
+    let mock = mock();
+    let bootstrap = mock.bootstrap_servers();
+    let mut spec = producer("chatters", 2, Rate::PerSecond(2000.0));
+    spec.config.insert("message.timeout.ms".to_owned(), "3000".to_owned());
+    let scenario = scenario(vec![spec], vec![group("after", 2, CommitMode::AfterProcess)]);
+    let ((_dir, path), recorder, handle) = recorder();
+    let load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let counters = load.counters();
+    wait_until("1,000 acknowledgements", &counters, |totals| totals.acked >= 1000);
+    for broker in 1..=3 {
+        mock.broker_down(broker).expect("a broker that goes");
+    }
+    wait_until("a send of unknown outcome", &counters, |totals| totals.indeterminate > 0);
+    for broker in 1..=3 {
+        mock.broker_up(broker).expect("a broker that comes back");
+    }
+    let before = counters.totals().acked;
+    wait_until("new acknowledgements", &counters, |totals| totals.acked > before + 1000);
+    let history = wind_up(load, &bootstrap, recorder, &path);
+
+    let rows: u64 = history.partitions.values().map(|partition| partition.sends.len() as u64).sum();
+    assert_eq!(rows, counters.totals().sent);
+    let producer_errors = harness_errors(&history);
+    assert_eq!(producer_errors, Vec::<&EventKind>::new());
+    assert_dense(&history);
+    assert!(history.events.iter().any(|event| matches!(event.kind, EventKind::ClientError { .. })));
+    assert!(history.events.iter().any(|event| matches!(event.kind, EventKind::Backpressure { .. })));
+}
+
+#[test]
+fn sends_that_nobody_answers_become_info_rows_when_the_load_is_finished() {
+    let mock = mock();
+    let bootstrap = mock.bootstrap_servers();
+    let scenario = scenario(vec![producer("chatters", 1, Rate::Max)], vec![]);
+    let ((_dir, path), recorder, handle) = recorder();
+    let mut load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let counters = load.counters();
+    wait_until("1,000 acknowledgements", &counters, |totals| totals.acked >= 1000);
+    mock.broker_down(-1).expect("brokers that go");
+    wait_until("a full in-flight limit", &counters, |totals| totals.in_flight >= 2000);
+    let start = Instant::now();
+    load.finish_producers(Duration::from_millis(300));
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    recorder.finish().expect("a whole history");
+    let history = reader::read(&path).expect("a readable history");
+    assert_dense(&history);
+    let totals = counters.totals();
+    let rows = history.partitions.values().flat_map(|partition| &partition.sends);
+    assert_eq!(rows.clone().count() as u64, totals.sent);
+    assert!(rows.filter(|row| row.outcome == Outcome::Info).count() >= 1000);
+    assert_eq!((totals.in_flight, totals.failed), (0, 0));
+    assert_eq!(harness_errors(&history), Vec::<&EventKind>::new());
+}
+
+#[test]
+fn without_acks_nothing_counts_as_acknowledged() {
+    let mock = mock();
+    let bootstrap = mock.bootstrap_servers();
+    let mut spec = producer("chatters", 1, Rate::PerSecond(1000.0));
+    spec.config.insert("acks".to_owned(), "0".to_owned());
+    let scenario = scenario(vec![spec], vec![]);
+    let ((_dir, path), recorder, handle) = recorder();
+    let load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let counters = load.counters();
+    wait_until("500 sends", &counters, |totals| totals.indeterminate >= 500);
+    let history = wind_up(load, &bootstrap, recorder, &path);
+    let outcomes: BTreeSet<Outcome> =
+        history.partitions.values().flat_map(|partition| &partition.sends).map(|row| row.outcome).collect();
+    assert_eq!(outcomes, BTreeSet::from([Outcome::Info]));
+}
+
+#[test]
+fn offsets_that_no_broker_tells_are_an_error_that_says_so() {
+    let mock = mock();
+    let bootstrap = mock.bootstrap_servers();
+    mock.broker_down(-1).expect("brokers that go");
+    let error = end_offsets(&bootstrap, &[("chat".to_owned(), 1)], Duration::from_secs(2)).expect_err("no answer");
+    assert!(error.to_string().contains("chat-0"), "{error}");
+    assert!(error.to_string().contains("last seen"), "{error}");
+}
+
+#[test]
+fn a_wrong_property_is_refused_before_anything_is_sent() {
+    let mut spec = producer("chatters", 1, Rate::Max);
+    spec.config.insert("no.such.property".to_owned(), "1".to_owned());
+    let scenario = scenario(vec![spec], vec![]);
+    let ((_dir, _), _recorder, handle) = recorder();
+    let error = Workload::start(&scenario, &plan(&scenario), "127.0.0.1:1", &handle).err().expect("a refusal");
+    assert_eq!(error.to_string(), "cannot make a client for chatters/0");
+}

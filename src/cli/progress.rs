@@ -18,7 +18,7 @@ use crate::history::event::FaultStage;
 use crate::history::{Event, EventKind, Phase};
 use crate::run::Live;
 use crate::scenario::Scenario;
-use crate::workload::{CounterSnapshot, Counters};
+use crate::workload::{Totals, Counters};
 
 const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -80,7 +80,7 @@ struct Follower {
     began: Instant,
     phase: Option<Phase>,
     in_force: Vec<String>,
-    told: (Instant, CounterSnapshot),
+    told: (Instant, Totals),
     rates: (u64, u64),
 }
 
@@ -95,7 +95,7 @@ impl Follower {
             began: now,
             phase: None,
             in_force: Vec::new(),
-            told: (now, CounterSnapshot::default()),
+            told: (now, Totals::default()),
             rates: (0, 0),
         }
     }
@@ -130,7 +130,7 @@ impl Follower {
 
     fn refresh(&mut self) {
         let Some(counters) = self.counters.get() else { return self.draw(None) };
-        let now = counters.snapshot();
+        let now = counters.totals();
         let since = self.told.0.elapsed();
         let interval = match self.display {
             Display::Bar(_) => Duration::from_secs(1),
@@ -149,7 +149,7 @@ impl Follower {
         self.draw(Some(&now));
     }
 
-    fn draw(&self, counters: Option<&CounterSnapshot>) {
+    fn draw(&self, counters: Option<&Totals>) {
         let Display::Bar(bar) = &self.display else { return };
         let phase = self.phase.map_or("prepare", Phase::name);
         let mut text = format!("{} {phase} {:.0} s", self.style.bold(&self.scenario), self.began.elapsed().as_secs_f64());
@@ -163,7 +163,7 @@ impl Follower {
         bar.tick();
     }
 
-    fn load(&self, counters: &CounterSnapshot) -> String {
+    fn load(&self, counters: &Totals) -> String {
         format!(
             "acked {} ({}/s), read {} ({}/s), in flight {}, failed {}, unknown {}",
             counters.acked,

@@ -220,7 +220,7 @@ impl Stage {
             };
             handle.event(EventKind::EndOffsets { ranges: ranges.clone() });
             workload.drain_groups(&ranges, left());
-            let drained = drain::drain(&bootstrap, &ranges, DRAIN_READERS, workload.process_ids(), &handle, left());
+            let drained = drain::drain(&bootstrap, &ranges, DRAIN_READERS, &workload.ids(), &handle, left());
             if let Err(error) = drained {
                 handle.event(EventKind::HarnessError { message: error.to_string() });
             }

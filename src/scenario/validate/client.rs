@@ -26,7 +26,7 @@ const OWNED: [(&str, &str); 9] = [
     ("debug", "librdkafka's debug log would drown the run's own"),
     ("log_level", "the harness collects the log itself"),
     ("test.mock.num.brokers", "write kind = \"mock\" in [cluster] instead"),
-    ("enable.sasl.oauthbearer.unsecure.jwt", "the cluster speaks plain text to its clients"),
+    ("security.protocol", "the cluster speaks plain text to its clients"),
     ("plugin.library.paths", "a plugin could change records before they are recorded"),
 ];
 

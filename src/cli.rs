@@ -22,7 +22,7 @@ pub use exit::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "wiber-chaos", version, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
 pub struct Cli {
-    /// When to colour the output; NO_COLOR is honoured by `auto`
+    /// When to colour the output; `auto` honours `NO_COLOR`
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
     pub color: ColorChoice,
     /// What to do.
@@ -66,7 +66,7 @@ pub enum Command {
 /// When to colour the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set.
+    /// On a terminal, unless `NO_COLOR` is set.
     Auto,
     /// Always.
     Always,

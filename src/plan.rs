@@ -1,6 +1,6 @@
 //! `(Scenario, seed) -> Plan`: everything that chance decides, decided before anything starts. Pure.
 //!
-//! The same scenario and seed give the same plan, byte by byte, on every machine: the draws come from ChaCha8, whose
+//! The same scenario and seed give the same plan, byte by byte, on every machine: the draws come from `ChaCha8`, whose
 //! stream is fixed. A plan fixes what the harness does, never how a real cluster interleaves it.
 
 mod draw;

@@ -21,7 +21,7 @@ pub enum Style {
 }
 
 impl Style {
-    /// The style for a stream, asked of the user, then of NO_COLOR, then of the stream.
+    /// The style for a stream, asked of the user, then of `NO_COLOR`, then of the stream.
     pub fn choose(choice: ColorChoice, stream: &impl IsTerminal) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         match choice {

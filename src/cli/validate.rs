@@ -40,8 +40,11 @@ pub fn human(results: &[(String, Result<Parsed, ScenarioError>)], style: Style) 
     for (file, result) in results {
         match result {
             Ok(Parsed { scenario, warnings }) => {
-                text.push_str(&format!("{} {file}: {}\n", style.good("ok"), scenario.name));
-                text.push_str(&render_problems(warnings, style));
+                for part in
+                    [&style.good("ok"), " ", file, ": ", &scenario.name, "\n", &render_problems(warnings, style)]
+                {
+                    text.push_str(part);
+                }
             }
             Err(error) => text.push_str(&render_error(error, style)),
         }

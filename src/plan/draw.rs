@@ -1,4 +1,4 @@
-//! Chance from a seed, the same for ever: ChaCha8 is a published algorithm, and what turns its bits into choices is
+//! Chance from a seed, the same for ever: `ChaCha8` is a published algorithm, and what turns its bits into choices is
 //! written here rather than taken from a library whose next version may choose otherwise.
 
 use rand_chacha::ChaCha8Rng;
@@ -20,9 +20,9 @@ fn fnv1a(name: &str) -> u64 {
     name.bytes().fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
-/// A number for a client to seed its own choices with.
+/// A number for a client to seed its own choices with. It has 53 bits, because many readers of JSON round what is longer.
 pub(super) fn number(seed: u64, name: &str) -> u64 {
-    stream(seed, name).next_u64()
+    stream(seed, name).next_u64() >> 11
 }
 
 /// The broker ids 1 to `brokers` in a drawn order (Fisher and Yates).

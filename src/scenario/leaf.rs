@@ -27,18 +27,13 @@ impl FromToml for String {
 impl FromToml for u64 {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         let Some(number) = value.get_ref().as_integer() else {
-            problems.wrong_type(key, value, "a whole number", "write it without quotes, such as 3");
+            problems.wrong_type(key, value, "a whole number", "write a whole number without quotes, such as 3");
             return None;
         };
         let read = integer(number).and_then(|number| u64::try_from(number).ok());
         if read.is_none() {
             let message = format!("`{key}` cannot be {number}");
-            problems.refuse(
-                &value.span(),
-                message,
-                "out of range",
-                "write a whole number from 0 to 9223372036854775807",
-            );
+            problems.refuse(&value.span(), message, "out of range", "write a whole number of at least 0");
         }
         read
     }
@@ -87,7 +82,7 @@ fn quantity<T>(
                 Ok(read) => return Some(read),
                 Err(error) => error,
             };
-            problems.refuse(&value.span(), format!("`{text}` {what}"), &format!("`{key}` takes {wanted}"), &help);
+            problems.refuse(&value.span(), format!("`{text}` {what}"), &format!("expected {wanted}"), &help);
             return None;
         }
         DeValue::Integer(number) => number.to_string(),
@@ -110,7 +105,7 @@ impl FromToml for Duration {
 
 impl FromToml for Rate {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
-        quantity(key, value, problems, "a rate", units::rate)
+        quantity(key, value, problems, "records a second", units::rate)
     }
 }
 

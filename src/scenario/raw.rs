@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use super::leaf::{ByteRange, Bytes, Expectations, Properties};
 use super::problem::{Problems, Span};
-use super::read::{At, raw_table};
+use super::read::{At, TOP_LEVEL_KEYS, raw_table};
 use super::{ClusterKind, CommitMode, Metric, Rate};
 use crate::fault::{Signal, Target};
 
@@ -41,11 +41,20 @@ fn beginning(text: &str) -> Span {
 fn help_for_syntax(text: &str, span: &Span, message: &str) -> &'static str {
     let rest_of_line = text.get(span.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     if message.contains("duplicate key") {
-        "remove one of them; a list of tables has double brackets, such as [[topic]]"
+        help_for_duplicate(text.get(span.clone()).unwrap_or_default())
     } else if rest_of_line.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         "text, durations, rates and sizes stand in quotes: at = \"5s\""
     } else {
         "https://toml.io shows the format on one page"
+    }
+}
+
+/// A key that is there twice is often one that belongs to the whole file, written below a header.
+fn help_for_duplicate(key: &str) -> &'static str {
+    if TOP_LEVEL_KEYS.contains(&key) {
+        "remove one of them; the scenario's own stands at the top of the file, above the first [header]"
+    } else {
+        "remove one of them; where there may be several tables they have double brackets, such as [[topic]]"
     }
 }
 

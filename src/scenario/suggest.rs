@@ -31,8 +31,8 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     if let Some(same) = known.iter().find(|word| word.to_lowercase() == plain) {
         return Some(same);
     }
-    let other = OTHER_WORDS.iter().filter(|(theirs, _)| *theirs == plain);
-    if let Some(same) = other.filter_map(|(_, ours)| known.iter().find(|word| *word == ours)).next() {
+    let mut other = OTHER_WORDS.iter().filter(|(theirs, _)| *theirs == plain);
+    if let Some(same) = other.find_map(|(_, ours)| known.iter().find(|word| *word == ours)) {
         return Some(same);
     }
     let likeness = |word: &str| strsim::jaro_winkler(&plain, &word.to_lowercase());

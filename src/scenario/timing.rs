@@ -16,7 +16,7 @@ pub fn earliest_starts(faults: &[FaultSpec]) -> BTreeMap<&FaultId, Duration> {
     let mut ends: BTreeMap<&FaultId, Duration> = BTreeMap::new();
     // Each pass settles the faults one link further down the chains, so that there are no more passes than faults.
     for _ in faults {
-        for fault in faults.iter() {
+        for fault in faults {
             let earliest = match &fault.start {
                 Start::At(at) => Some(*at),
                 Start::After { fault: other, delay } => ends.get(other).map(|end| *end + *delay),

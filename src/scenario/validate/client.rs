@@ -26,12 +26,14 @@ const OWNED: [(&str, &str); 9] = [
     ("debug", "librdkafka's debug log would drown the run's own"),
     ("log_level", "the harness collects the log itself"),
     ("test.mock.num.brokers", "write kind = \"mock\" in [cluster] instead"),
-    ("enable.sasl.oauthbearer.unsecure.jwt", "the cluster speaks plain text to its clients"),
+    ("security.protocol", "the cluster speaks plain text to its clients"),
     ("plugin.library.paths", "a plugin could change records before they are recorded"),
 ];
 
 /// Properties that belong to the harness in a producer.
-const OWNED_BY_PRODUCERS: [(&str, &str); 6] = [
+const OWNED_BY_PRODUCERS: [(&str, &str); 8] = [
+    ("queue.buffering.max.messages", "`in-flight` decides how many records may wait"),
+    ("queue.buffering.max.kbytes", "`in-flight` decides how many records may wait"),
     ("partitioner", "the harness chooses each record's partition, so that the plan can name it"),
     ("transactional.id", "transactions are not part of this load"),
     ("delivery.report.only.error", "a record counts as acknowledged only by its delivery report"),
@@ -53,7 +55,7 @@ const OWNED_BY_GROUPS: [(&str, &str); 8] = [
 ];
 
 /// Property names that people reach for, so that a slip finds its word; librdkafka has no way to list its own.
-const WELL_KNOWN: [&str; 28] = [
+const WELL_KNOWN: [&str; 27] = [
     "acks",
     "allow.auto.create.topics",
     "auto.commit.interval.ms",
@@ -74,7 +76,6 @@ const WELL_KNOWN: [&str; 28] = [
     "message.timeout.ms",
     "metadata.max.age.ms",
     "partition.assignment.strategy",
-    "queue.buffering.max.messages",
     "reconnect.backoff.max.ms",
     "request.timeout.ms",
     "retries",
@@ -140,17 +141,25 @@ pub(super) fn waits_for_all(acks: &Property) -> bool {
     matches!(acks.value.as_str(), "all" | "-1")
 }
 
+/// A producer is idempotent when the scenario says so, and also when it says nothing and waits for every replica.
 fn check_idempotence(config: &Properties, problems: &mut Problems) {
-    let Some(idempotence) = config.any_of(&["enable.idempotence"]).filter(|property| property.value == "true") else {
+    let explicit = config.any_of(&["enable.idempotence"]);
+    let acks = acks(config);
+    let idempotent = match explicit {
+        Some(property) => property.value == "true",
+        None => acks.is_none_or(waits_for_all),
+    };
+    if !idempotent {
         return;
-    };
+    }
     let mut conflict = |property: &Property, what: &str, help: &str| {
-        problems
-            .error(&property.span, format!("an idempotent producer {what}"), "conflicts")
-            .and_at(idempotence.span.clone(), "idempotence is asked for here")
-            .help(format!("{help}, or write \"enable.idempotence\" = false"));
+        let problem = problems.error(&property.span, format!("an idempotent producer {what}"), "conflicts");
+        if let Some(explicit) = explicit {
+            problem.and_at(explicit.span.clone(), "idempotence is asked for here");
+        }
+        problem.help(format!("{help}, or \"enable.idempotence\" = false"));
     };
-    if let Some(acks) = acks(config).filter(|acks| !waits_for_all(acks)) {
+    if let Some(acks) = acks.filter(|acks| !waits_for_all(acks)) {
         conflict(acks, "waits for every in-sync replica", "write acks = \"all\"");
     }
     let in_flight = config.any_of(&["max.in.flight.requests.per.connection", "max.in.flight"]);

@@ -140,7 +140,8 @@ pub(super) fn topics(raw: &RawScenario, problems: &mut Problems) -> Vec<TopicSpe
             .error(&raw.span, "the scenario has no topic", "no [[topic]] in this file")
             .help("add [[topic]], and below it: name = \"chat\"");
     }
-    names::unique("topic", items(&raw.topics).filter_map(|topic| topic.name.get()), problems);
+    let named = items(&raw.topics).filter_map(|topic| topic.name.get());
+    names::unique("topics named", named, names::OWN_NAME, problems);
     let brokers = brokers(raw);
     items(&raw.topics).map(|topic| one_topic(raw, topic, brokers, problems)).collect()
 }

@@ -28,7 +28,7 @@ pub(super) fn thresholds(raw: &RawScenario, problems: &mut Problems) -> Vec<Thre
         .filter_map(|threshold| threshold.metric.get())
         .map(|at| At { value: at.value.name().to_owned(), span: at.span.clone() })
         .collect();
-    names::unique("threshold", metrics.iter(), problems);
+    names::unique("thresholds for", metrics.iter(), "keep the smaller one", problems);
     let mut thresholds = Vec::new();
     for threshold in items(&raw.thresholds) {
         let table = "[[threshold]]";

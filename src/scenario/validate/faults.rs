@@ -38,7 +38,8 @@ impl Placed<'_> {
 
 /// Every `[[fault]]`.
 pub(super) fn faults(raw: &RawScenario, problems: &mut Problems) -> Vec<FaultSpec> {
-    names::unique("fault", items(&raw.faults).filter_map(|fault| fault.id.get()), problems);
+    let named = items(&raw.faults).filter_map(|fault| fault.id.get());
+    names::unique("faults named", named, names::OWN_NAME, problems);
     let placed = read_all(raw, problems);
     for target in items(&raw.faults).flat_map(actions).filter_map(|action| action.target?.get()) {
         check_target(raw, target, problems);
@@ -250,13 +251,13 @@ fn check_partition(
     let name = At { value: target.topic.clone(), span: span.clone() };
     let Some(topic) = load::declared_topic(raw, &name, problems) else { return };
     let number = target.partition.0;
-    if let Some(partitions) = cluster::partitions(topic) {
-        if !u32::try_from(number).is_ok_and(|number| number < partitions) {
-            let has = units::plural(partitions, "partition");
-            problems
-                .error(span, format!("topic `{}` has no partition {number}", target.topic), "not in the topic")
-                .help(format!("it has {has}, counted from 0"));
-        }
+    if let Some(partitions) = cluster::partitions(topic)
+        && !u32::try_from(number).is_ok_and(|number| number < partitions)
+    {
+        let has = units::plural(partitions, "partition");
+        problems
+            .error(span, format!("topic `{}` has no partition {number}", target.topic), "not in the topic")
+            .help(format!("it has {has}, counted from 0"));
     }
     let replicas = cluster::replicas(topic, cluster::brokers(raw));
     if replicas.is_some_and(|replicas| replicas < replicas_needed) {

@@ -29,7 +29,8 @@ pub(super) fn producers(raw: &RawScenario, problems: &mut Problems) -> Vec<Produ
             .error(&raw.span, "the scenario has no producer", "no [[producer]] in this file")
             .help("add [[producer]], and below it: name = \"chatters\" and topic = \"chat\"");
     }
-    names::unique("producer", items(&raw.producers).filter_map(|producer| producer.name.get()), problems);
+    let named = items(&raw.producers).filter_map(|producer| producer.name.get());
+    names::unique("producers named", named, names::OWN_NAME, problems);
     items(&raw.producers).map(|producer| one_producer(raw, producer, problems)).collect()
 }
 
@@ -100,7 +101,7 @@ fn check_size(producer: &RawProducer, problems: &mut Problems) {
     let Some(At { value: ByteRange(least, most), span }) = producer.size.get() else { return };
     if *least < LEAST_PAYLOAD_BYTES {
         problems
-            .error(span, format!("a payload of {}B cannot be checked", least), "too small")
+            .error(span, format!("a payload of {least}B cannot be checked"), "too small")
             .help(format!(
                 "write at least \"{LEAST_PAYLOAD_BYTES}B\": each payload carries a header that names its record, and a checksum"
             ));
@@ -116,7 +117,8 @@ fn check_size(producer: &RawProducer, problems: &mut Problems) {
 
 /// Every `[[consumer-group]]`.
 pub(super) fn groups(raw: &RawScenario, problems: &mut Problems) -> Vec<GroupSpec> {
-    names::unique("consumer-group", items(&raw.groups).filter_map(|group| group.name.get()), problems);
+    let named = items(&raw.groups).filter_map(|group| group.name.get());
+    names::unique("consumer groups named", named, names::OWN_NAME, problems);
     items(&raw.groups).map(|group| one_group(raw, group, problems)).collect()
 }
 
@@ -130,7 +132,7 @@ fn one_group(raw: &RawScenario, group: &RawGroup, problems: &mut Problems) -> Gr
                 .error(&topics.span, "a group without topics reads nothing", "empty")
                 .help("name at least one topic");
         }
-        names::unique("subscription", topics.value.iter(), problems);
+        names::unique("subscriptions to", topics.value.iter(), "name each topic once", problems);
         for topic in &topics.value {
             declared_topic(raw, topic, problems);
         }

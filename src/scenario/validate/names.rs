@@ -39,15 +39,18 @@ pub(super) fn plain(what: &str, name: &At<String>, problems: &mut Problems) -> S
     value.clone()
 }
 
-/// Refuses the second bearer of a name.
-pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a At<String>>, problems: &mut Problems) {
+/// What to do about two things of one name.
+pub(super) const OWN_NAME: &str = "give each its own name: histories and reports tell them apart by it";
+
+/// Refuses the second bearer of a name; `what` completes "there are two ...".
+pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a At<String>>, help: &str, problems: &mut Problems) {
     let mut first: BTreeMap<&str, &At<String>> = BTreeMap::new();
     for name in names {
         if let Some(other) = first.get(name.value.as_str()) {
             problems
-                .error(&name.span, format!("there are two {what}s named `{}`", name.value), "the second")
+                .error(&name.span, format!("there are two {what} `{}`", name.value), "the second")
                 .and_at(other.span.clone(), "the first")
-                .help("give each its own name: histories and reports tell them apart by it");
+                .help(help);
         } else {
             first.insert(&name.value, name);
         }

@@ -14,14 +14,13 @@ pub(super) fn check(raw: &RawScenario, placed: &[Placed<'_>], problems: &mut Pro
     let specs: Vec<FaultSpec> = placed.iter().map(|fault| fault.spec.clone()).collect();
     let earliest = earliest_starts(&specs);
     for fault in placed {
-        if let Start::After { fault: other, .. } = &fault.spec.start {
-            if refers_to_a_fault(&specs, &fault.spec, other, &fault.start_span(), problems)
-                && !earliest.contains_key(&fault.spec.id)
-            {
-                problems
-                    .error(&fault.start_span(), format!("fault `{}` never starts", fault.spec.id), "waits in a circle")
-                    .help("let one fault of the circle, or of the chain before this one, start by `at`");
-            }
+        if let Start::After { fault: other, .. } = &fault.spec.start
+            && refers_to_a_fault(&specs, &fault.spec, other, &fault.start_span(), problems)
+            && !earliest.contains_key(&fault.spec.id)
+        {
+            problems
+                .error(&fault.start_span(), format!("fault `{}` never starts", fault.spec.id), "waits in a circle")
+                .help("let one fault of the circle, or of the chain before this one, start by `at`");
         }
         check_same(&specs, fault, problems);
         if let Some(start) = earliest.get(&fault.spec.id) {

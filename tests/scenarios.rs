@@ -1,0 +1,220 @@
+//! Scenario files, from text to plan: every mistake is told, all at once, in words that say what to do; every scenario
+//! that ships is right.
+
+use std::path::Path;
+
+use wiber_chaos::anomaly::{CheckName, Expectation};
+use wiber_chaos::cli::list::scenario_files;
+use wiber_chaos::cli::plan::render_timeline;
+use wiber_chaos::cli::terminal::{Style, render_error, render_problems};
+use wiber_chaos::plan::{plan, to_json};
+use wiber_chaos::scenario::{self, Rate, ScenarioError};
+
+const NAME: &str = "name = \"s\"\n";
+const TOPIC: &str = "[[topic]]\nname = \"chat\"\n";
+const PRODUCER: &str = "[[producer]]\nname = \"p\"\ntopic = \"chat\"\n";
+const GROUP: &str = "[[consumer-group]]\nname = \"g\"\ntopics = [\"chat\"]\n";
+
+/// The smallest legal scenario with a group, and this below it.
+fn with(more: &str) -> String {
+    format!("{NAME}{TOPIC}{PRODUCER}{GROUP}{more}")
+}
+
+/// What a person sees of a scenario that is refused.
+fn refused(text: impl AsRef<str>) -> String {
+    let error = scenario::parse("s.toml", text.as_ref()).expect_err("the scenario is wrong");
+    render_error(&error, Style::Plain)
+}
+
+/// What a person sees of a scenario that runs, but perhaps not as meant.
+fn warned(text: impl AsRef<str>) -> String {
+    let parsed = scenario::parse("s.toml", text.as_ref()).expect("the scenario is right");
+    render_problems(&parsed.warnings, Style::Plain)
+}
+
+macro_rules! refused {
+    ($($name:ident: $text:expr;)+) => {
+        $(#[test]
+        fn $name() {
+            insta::assert_snapshot!(refused($text));
+        })+
+    };
+}
+
+macro_rules! warned {
+    ($($name:ident: $text:expr;)+) => {
+        $(#[test]
+        fn $name() {
+            insta::assert_snapshot!(warned($text));
+        })+
+    };
+}
+
+fn faults(lines: &[&str]) -> String {
+    let tables: Vec<String> = lines.iter().map(|fault| format!("[[fault]]\n{}\n", fault.replace("; ", "\n"))).collect();
+    with(&tables.concat())
+}
+
+refused! {
+    all_mistakes_are_shown_at_once: include_str!("scenarios/every-mistake.toml");
+    what_is_not_toml_is_shown_where_it_ends: with("[phases]\nchaos = 30s\nwarmup = \"5s\n");
+    an_empty_file_says_what_is_missing: "";
+    a_top_level_key_below_a_header_is_sent_to_the_top: format!("{NAME}{TOPIC}{PRODUCER}seed = 1\n[phases]\ndescripton = \"a slip\"\n");
+    a_key_that_is_there_twice: format!("{TOPIC}{PRODUCER}name = \"s\"\nkeys = 1\nkeys = 2\n");
+    a_single_bracket_where_there_may_be_several: format!("{NAME}[topic]\nname = \"chat\"\n{PRODUCER}");
+    a_misspelt_table_is_told_once: format!("{NAME}{TOPIC}[[producers]]\nname = \"p\"\ntopic = \"chat\"\n");
+    names_that_no_file_could_bear: "name = \"a/b\"\n[[topic]]\nname = \"__chat\"\n[[producer]]\nname = \"\"\ntopic = \"__chat\"\n[[consumer-group]]\nname = \"-g\"\ntopics = [\"__chat\"]\n";
+    names_that_are_there_twice: with(&format!("{TOPIC}[[producer]]\nname = \"g\"\ntopic = \"chat\"\n"));
+    bare_numbers_where_a_unit_belongs: format!("{NAME}[cluster]\nheap = 512\n{TOPIC}{PRODUCER}rate = 2000\nsize = 128\n[phases]\nwarmup = 5\nchaos = \"30\"\ndrain = 1.5\n");
+    quantities_that_are_none: format!("{NAME}{TOPIC}{PRODUCER}rate = \"2000/min\"\nsize = \"1KiB..128B\"\n[phases]\nwarmup = \"soon\"\nchaos = \"0s\"\ndrain = \"2weeks\"\n");
+    a_topic_that_nobody_declared: format!("{NAME}{TOPIC}[[producer]]\nname = \"p\"\ntopic = \"chats\"\npartitions = [0]\n[[consumer-group]]\nname = \"g\"\ntopics = [\"chat\", \"zebra\", \"chat\"]\n");
+    partitions_that_do_not_exist: format!("{NAME}{TOPIC}partitions = 2\n{PRODUCER}partitions = [0, 2, 0]\n[[fault]]\nid = \"f\"\nat = \"1s\"\nfor = \"1s\"\nkill = {{ target = \"leader:chat-2\" }}\n");
+    replicas_that_do_not_fit: format!("{NAME}[cluster]\nbrokers = 2\n{TOPIC}replication-factor = 3\n{PRODUCER}");
+    a_topic_that_could_never_be_written: format!("{NAME}{TOPIC}replication-factor = 2\nconfig = {{ min.insync.replicas = 3 }}\n{PRODUCER}");
+    properties_that_belong_to_the_harness: format!("{NAME}[cluster.config]\nlisteners = \"PLAINTEXT://:9092\"\n{TOPIC}{PRODUCER}config = {{ \"bootstrap.servers\" = \"kafka:9092\", partitioner = \"random\" }}\n{GROUP}config = {{ \"enable.auto.commit\" = true }}\n");
+    properties_that_librdkafka_does_not_know: format!("{NAME}{TOPIC}{PRODUCER}config = {{ \"lingr.ms\" = 5, \"compression.type\" = \"best\", \"no.such.thing\" = 1 }}\n");
+    an_idempotent_producer_that_librdkafka_would_refuse: format!("{NAME}{TOPIC}{PRODUCER}config = {{ acks = 1, \"enable.idempotence\" = true, \"max.in.flight\" = 6 }}\n[[producer]]\nname = \"q\"\ntopic = \"chat\"\nconfig = {{ retries = 0 }}\n");
+    payloads_too_small_to_check_or_too_large_to_send: format!("{NAME}{TOPIC}{PRODUCER}size = \"16B..2MiB\"\n");
+    a_mock_has_no_image: format!("{NAME}[cluster]\nkind = \"mock\"\nimage = \"apache/kafka:4.2.0\"\nheap = \"1GiB\"\n[cluster.config]\n\"log.segment.bytes\" = 1\n{TOPIC}{PRODUCER}");
+    a_fault_that_says_too_little: faults(&["id = \"f\"", "id = \"g\"; at = \"1s\"; kill = {}"]);
+    a_fault_that_says_too_much: faults(&["id = \"f\"; at = \"1s\"; after = \"g\"; for = \"1s\"; kill = { target = \"all\" }; pause = { target = \"all\" }", "id = \"g\"; at = \"1s\"; delay = \"1s\"; for = \"5s\"; restart = { target = \"random\" }"]);
+    targets_that_do_not_exist: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"1s\"; kill = { target = \"broker:4\" }",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; kill = { target = \"coordinator:h\" }",
+        "id = \"c\"; at = \"5s\"; for = \"1s\"; kill = { target = \"random:4\", signal = \"SIGKIL\" }",
+        "id = \"d\"; at = \"7s\"; for = \"1s\"; kill = { target = \"leeder:chat-0\" }",
+        "id = \"e\"; at = \"9s\"; for = \"1s\"; kill = { target = \"leader:chat\" }",
+    ]);
+    faults_that_wait_for_nobody_or_in_a_circle: faults(&[
+        "id = \"a\"; after = \"b\"; for = \"1s\"; kill = { target = \"random\" }",
+        "id = \"b\"; after = \"a\"; for = \"1s\"; kill = { target = \"random\" }",
+        "id = \"kill\"; after = \"kil\"; for = \"1s\"; kill = { target = \"random\" }",
+        "id = \"own\"; after = \"own\"; for = \"1s\"; kill = { target = \"random\" }",
+    ]);
+    faults_that_look_ahead: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"1s\"; pause = { target = \"same:b\" }",
+        "id = \"b\"; at = \"5s\"; for = \"1s\"; pause = { target = \"random\" }",
+    ]);
+    faults_that_outlast_the_chaos_phase: format!("{}[phases]\nchaos = \"20s\"\n", faults(&[
+        "id = \"a\"; at = \"10s\"; for = \"15s\"; kill = { target = \"random\" }",
+        "id = \"b\"; after = \"a\"; restart = { target = \"random\" }",
+    ]));
+    faults_that_strike_one_broker_at_once: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"5s\"; pause = { target = \"broker:1\" }",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; kill = { target = \"broker:1\" }",
+        "id = \"c\"; at = \"5s\"; for = \"1s\"; kill = { target = \"same:a\" }",
+    ]);
+    expectations_of_checks_that_do_not_exist: with("[expect]\nduplicates = \"allowed\"\nlost-write = \"alowed\"\ncoverage = \"allowed\"\nzebra = \"allowed\"\nseed = 1\n");
+    thresholds_that_measure_nothing: with("[[threshold]]\nmetric = \"unavailable\"\nmax = \"20s\"\n[[threshold]]\nmetric = \"recovery\"\n[[threshold]]\nmetric = \"recovery\"\nmax = \"0s\"\n");
+    counts_of_none_and_of_too_many: format!("{NAME}[cluster]\nbrokers = 0\n{TOPIC}partitions = -1\n{PRODUCER}count = 5000\nkeys = 0\nin-flight = 1.5\n");
+}
+
+warned! {
+    a_baseline_is_named_as_one: with("");
+    losing_the_quorum_is_pointed_out: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"5s\"; pause = { target = \"followers:chat-0\" }",
+        "id = \"b\"; at = \"10s\"; for = \"5s\"; kill = { target = \"broker:1\" }",
+        "id = \"c\"; at = \"12s\"; for = \"5s\"; kill = { target = \"broker:2\" }",
+    ]);
+    draws_that_may_collide_are_pointed_out: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"5s\"; pause = { target = \"random\" }",
+        "id = \"b\"; at = \"2s\"; for = \"5s\"; kill = { target = \"controller\" }",
+    ]);
+    weak_acks_beside_a_forbidden_loss_are_pointed_out: format!("{NAME}[cluster.config]\nmin.insync.replicas = 3\n{TOPIC}{PRODUCER}config = {{ acks = 1 }}\n[[fault]]\nid = \"f\"\nat = \"1s\"\nfor = \"1s\"\nkill = {{ target = \"random\" }}\n");
+}
+
+#[test]
+fn the_smallest_scenario_gets_the_documented_defaults() {
+    let scenario = scenario::parse("s.toml", &format!("{NAME}{TOPIC}{PRODUCER}")).expect("it is legal").scenario;
+    let producer = &scenario.producers[0];
+    assert_eq!((scenario.cluster.brokers, scenario.cluster.heap_bytes), (3, 512 * 1024 * 1024));
+    assert_eq!((scenario.topics[0].partitions, scenario.topics[0].replication_factor), (3, 3));
+    assert_eq!((producer.count, producer.rate), (1, Rate::PerSecond(1000.0)));
+    assert_eq!((producer.size_bytes, producer.keys, producer.in_flight), ((128, 128), 100, 10_000));
+    assert_eq!((scenario.evidence.acked, scenario.evidence.sends_per_fault), (1000, 100));
+    assert!(CheckName::ALL.into_iter().all(|check| scenario.expectation(check) == Expectation::Forbidden));
+}
+
+#[test]
+fn fewer_brokers_than_three_get_as_many_replicas() {
+    let text = format!("{NAME}[cluster]\nbrokers = 1\n{TOPIC}{PRODUCER}");
+    let scenario = scenario::parse("s.toml", &text).expect("it is legal").scenario;
+    assert_eq!(scenario.topics[0].replication_factor, 1);
+}
+
+#[test]
+fn a_property_may_be_written_with_quotes_or_with_plain_dots() {
+    let plain = format!("{NAME}{TOPIC}{PRODUCER}config = {{ enable.idempotence = true, linger.ms = 5 }}\n");
+    let quoted = format!("{NAME}{TOPIC}{PRODUCER}config = {{ \"enable.idempotence\" = true, \"linger.ms\" = 5 }}\n");
+    let read = |text: &str| scenario::parse("s.toml", text).expect("it is legal").scenario.producers[0].config.clone();
+    assert_eq!(read(&plain), read(&quoted));
+    assert_eq!(read(&plain)["linger.ms"], "5");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = scenario::load(Path::new("no/such/scenario.toml")).expect_err("there is none");
+    assert!(matches!(error, ScenarioError::Unreadable { .. }));
+    assert!(render_error(&error, Style::Plain).contains("no/such/scenario.toml"));
+}
+
+#[test]
+fn every_shipped_scenario_is_right_and_has_a_plan() {
+    let files = scenario_files(Path::new("scenarios")).expect("the directory is there");
+    assert!(files.len() >= 10, "{files:?}");
+    for file in files {
+        let parsed = scenario::load(&file).unwrap_or_else(|error| panic!("{}", render_error(&error, Style::Plain)));
+        let stem = file.file_stem().and_then(|stem| stem.to_str());
+        assert_eq!(Some(parsed.scenario.name.as_str()), stem, "a scenario bears its file's name");
+        let text = std::fs::read_to_string(&file).expect("it was read above");
+        for word in ["# What:", "# Why:", "# Expected:"] {
+            assert!(text.contains(word), "{} says no `{word}`", file.display());
+        }
+        let plan = plan(&parsed.scenario, 42);
+        assert_eq!(plan.steps.len(), parsed.scenario.faults.len());
+        assert!(to_json(&plan).ends_with("}\n"));
+    }
+}
+
+#[test]
+fn a_stored_scenario_is_read_back_as_it_was() {
+    for file in scenario_files(Path::new("scenarios")).expect("the directory is there") {
+        let scenario = scenario::load(&file).expect("every shipped scenario is right").scenario;
+        let json = serde_json::to_string(&scenario).expect("a scenario is plain data");
+        assert_eq!(serde_json::from_str::<scenario::Scenario>(&json).expect("its own format"), scenario);
+    }
+}
+
+#[test]
+fn a_plan_is_drawn_for_people() {
+    for name in ["kill-one", "kill-leader", "controls/acks-one-loses"] {
+        let parsed = scenario::load(Path::new(&format!("scenarios/{name}.toml"))).expect("it ships");
+        let plan = plan(&parsed.scenario, 42);
+        insta::assert_snapshot!(name.replace('/', "-"), render_timeline(&parsed.scenario, &plan, Style::Plain));
+    }
+}
+
+mod robustness {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in ".{0,200}") {
+            let _ = scenario::parse("s.toml", &text);
+        }
+
+        #[test]
+        fn no_damage_to_a_real_scenario_makes_the_reader_panic(at in 0_usize..2000, length in 0_usize..40, patch in "[ -~]{0,8}") {
+            // ASCII, so that it may be cut anywhere.
+            let text = include_str!("../scenarios/two-groups.toml");
+            let (from, to) = (at.min(text.len()), (at + length).min(text.len()));
+            let damaged = format!("{}{patch}{}", &text[..from], &text[to..]);
+            if let Err(error) = scenario::parse("s.toml", &damaged) {
+                prop_assert!(!error.problems().is_empty());
+                prop_assert!(!render_error(&error, Style::Plain).is_empty());
+            }
+        }
+    }
+}

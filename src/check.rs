@@ -1,1 +1,140 @@
-//! Checkers over a recorded history, one anomaly family a file. Pure.
+//! Checkers over a recorded history, one anomaly family a file; a checker's module doc is its specification. Pure.
+//!
+//! The evidence is gathered once ([`evidence::Evidence`]): each partition's sends by record, its log as all readers saw
+//! it, the events' digest. Every checker then answers with three values. It is `invalid` only with a witness; `unknown`
+//! when anything it needed is missing, also when nothing was there to examine; and `valid` otherwise. A checker that
+//! panics has found nothing out: its answer is `unknown` and names it.
+
+pub mod availability;
+pub mod bits;
+pub mod corrupt;
+pub mod coverage;
+pub mod duplicate;
+pub mod evidence;
+pub mod faults;
+pub mod finding;
+pub mod group_delivery;
+pub mod inconsistent_offsets;
+pub mod index;
+pub mod log;
+pub mod lost_write;
+pub mod ownership;
+pub mod phantom;
+pub mod producer_order;
+pub mod proof;
+pub mod readers;
+pub mod realtime_order;
+pub mod recovery;
+pub mod timeline;
+
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod generator;
+#[cfg(test)]
+mod matrix;
+#[cfg(test)]
+mod proof_tests;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::anomaly::{CheckName, CheckResult, Validity};
+use crate::history::History;
+use crate::plan::Plan;
+use crate::scenario::Scenario;
+
+use evidence::Evidence;
+
+/// One anomaly family.
+pub trait Checker {
+    /// Its stable name.
+    fn name(&self) -> CheckName;
+
+    /// Its answer. Pure: the same evidence gives the same answer.
+    fn check(&self, evidence: &Evidence<'_>) -> CheckResult;
+}
+
+/// The checker of a name.
+fn checker(name: CheckName) -> &'static dyn Checker {
+    match name {
+        CheckName::LostWrite => &lost_write::LostWrite,
+        CheckName::Duplicate => &duplicate::Duplicate,
+        CheckName::ProducerOrder => &producer_order::ProducerOrder,
+        CheckName::RealtimeOrder => &realtime_order::RealtimeOrder,
+        CheckName::Phantom => &phantom::Phantom,
+        CheckName::Corrupt => &corrupt::Corrupt,
+        CheckName::InconsistentOffsets => &inconsistent_offsets::InconsistentOffsets,
+        CheckName::GroupDelivery => &group_delivery::GroupDelivery,
+        CheckName::Coverage => &coverage::Coverage,
+    }
+}
+
+/// Runs every checker, in the order of [`CheckName::ALL`].
+pub fn check_all(history: &History, scenario: &Scenario, plan: &Plan) -> Vec<CheckResult> {
+    match catch_unwind(AssertUnwindSafe(|| Evidence::gather(history, scenario, plan))) {
+        Ok(evidence) => CheckName::ALL.into_iter().map(|name| guarded(checker(name), &evidence)).collect(),
+        Err(panic) => {
+            let note = format!("The evidence could not be gathered: {}.", message(&*panic));
+            CheckName::ALL.into_iter().map(|name| crashed(name, note.clone())).collect()
+        }
+    }
+}
+
+/// Runs one checker; if it panics, nobody can tell.
+fn guarded(checker: &dyn Checker, evidence: &Evidence<'_>) -> CheckResult {
+    // Evidence is only read, so a panic leaves nothing half-changed behind.
+    match catch_unwind(AssertUnwindSafe(|| checker.check(evidence))) {
+        Ok(answer) => answer,
+        Err(panic) => {
+            let name = checker.name();
+            crashed(name, format!("The checker {name} crashed: {}.", message(&*panic)))
+        }
+    }
+}
+
+fn crashed(check: CheckName, note: String) -> CheckResult {
+    CheckResult { check, validity: Validity::Unknown, examined: 0, found: 0, anomalies: Vec::new(), notes: vec![note] }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it gave no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::testing::RunBuilder;
+
+    struct Panics;
+
+    impl Checker for Panics {
+        fn name(&self) -> CheckName {
+            CheckName::Duplicate
+        }
+
+        fn check(&self, _: &Evidence<'_>) -> CheckResult {
+            panic!("the abacus broke at bead {}", 7)
+        }
+    }
+
+    #[test]
+    fn a_panicking_checker_is_unknown_and_names_itself() {
+        let run = RunBuilder::small();
+        let evidence = Evidence::gather(&run.history, &run.scenario, &run.plan);
+        let answer = guarded(&Panics, &evidence);
+        assert_eq!(answer.validity, Validity::Unknown);
+        assert_eq!(answer.notes, ["The checker duplicate crashed: the abacus broke at bead 7."]);
+    }
+
+    #[test]
+    fn every_checker_answers_by_its_own_name_in_order() {
+        let run = RunBuilder::small();
+        let names: Vec<_> =
+            check_all(&run.history, &run.scenario, &run.plan).iter().map(|result| result.check).collect();
+        assert_eq!(names, CheckName::ALL);
+    }
+}

@@ -1,6 +1,26 @@
 //! Checks and expectations make a verdict: what is true, what follows for the run, and the exit code. Pure.
 //!
-//! [`Verdict`] is `verdict.json`, schema version 1.
+//! [`Verdict`] is `verdict.json`, schema version 1. Two questions are kept apart:
+//!
+//! - `verdict`: what is true of the cluster. The worst of all checks, whatever the scenario expects of them.
+//! - `outcome`: what follows for the run. The first of these that holds:
+//!
+//! | when | outcome | exit code |
+//! |---|---|---|
+//! | a forbidden check is invalid | fail | 1 |
+//! | a required check is valid, and so is `coverage`: the evidence was there, and the anomaly was not | fail | 1 |
+//! | a threshold is breached | fail | 3 |
+//! | a forbidden or required check, `coverage` or a threshold is unknown | inconclusive | 4 |
+//! | none of these | pass | 0 |
+
+pub mod counts;
+mod judge;
+pub mod thresholds;
+
+#[cfg(test)]
+mod tests;
+
+pub use judge::judge;
 
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +131,8 @@ pub struct FaultLine {
     pub sends_overlapping: u64,
     /// How long after the heal every partition's ISR was full again.
     pub recovery_ms: Option<u64>,
-    /// The longest time that a partition acknowledged nothing although sends were waiting, begun while it was in force.
+    /// The longest time that a partition acknowledged nothing although sends were waiting, of those that overlap the time
+    /// in which it was in force.
     pub unavailability_ms: u64,
 }
 

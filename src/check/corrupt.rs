@@ -1,0 +1,77 @@
+//! `corrupt`: a record was read whose bytes are not those that were sent, or not where they were sent.
+//!
+//! **Definition.** Some reader read a record with this run's header whose length, key or checksum disagrees with its
+//! bytes; or an intact record in another topic or partition than its header names; or one whose length is not the length
+//! that its send recorded.
+//!
+//! **Why Kafka promises it.** Batches carry a CRC-32C that brokers verify on append and clients on fetch
+//! (`check.crcs`); our own checksum inside the payload covers what lies above: compression, batching, routing.
+//!
+//! **Which reads count**: every reader's, because bytes that are whole for one reader may be broken for another.
+//!
+//! **When it cannot tell**: part of the log was not read, or rows may be missing.
+//!
+//! **Examined**: reads. **Found**: sightings (one content at one offset, however many readers saw it).
+
+use crate::anomaly::{Anomaly, CheckName, CheckResult};
+
+use super::Checker;
+use super::evidence::{Evidence, PartitionEvidence};
+use super::finding::Findings;
+use super::log::{Content, Sighting};
+
+/// Looks for records that are not what was sent.
+pub struct Corrupt;
+
+impl Checker for Corrupt {
+    fn name(&self) -> CheckName {
+        CheckName::Corrupt
+    }
+
+    fn check(&self, evidence: &Evidence<'_>) -> CheckResult {
+        let mut findings = Findings::of(CheckName::Corrupt);
+        findings.doubts(&evidence.blind_spots());
+        for partition in &evidence.partitions {
+            findings.examined += partition.reads.len() as u64;
+            for sighting in &partition.log.sightings {
+                if matches!(partition.content(sighting), Content::Corrupt | Content::Misplaced(_)) {
+                    findings.violation(|| broken(evidence, partition, sighting));
+                }
+            }
+            for read in &partition.log.odd_lengths {
+                findings.violation(|| odd_length(evidence, partition, *read));
+            }
+        }
+        findings.finish()
+    }
+}
+
+fn broken(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, sighting: &Sighting) -> Anomaly {
+    let read = &partition.reads[sighting.read()];
+    let reader = evidence.label(read.reader);
+    let (record, what) = match partition.content(sighting) {
+        Content::Misplaced(record) => {
+            (Some(record), format!("{}, which was sent to another partition", evidence.name(record)))
+        }
+        _ => (None, "bytes that disagree with their checksum, length or key".to_owned()),
+    };
+    let text = format!("{reader} read, at offset {}, {what}.", sighting.offset);
+    partition.witness(evidence, record, Some(sighting.offset), text)
+}
+
+fn odd_length(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, read: u32) -> Anomaly {
+    let read = &partition.reads[read as usize];
+    let send = partition.sends.find(read.record).map(|slot| partition.sends.send(slot));
+    let sent = send.map_or(0, |send| send.bytes);
+    let text = format!(
+        "{} read {} with {} bytes at offset {}; {sent} bytes were sent.",
+        evidence.label(read.reader),
+        evidence.name(read.record),
+        read.bytes,
+        read.offset,
+    );
+    match send {
+        Some(send) => partition.about(evidence, send, Some(read.offset), text),
+        None => partition.witness(evidence, Some(read.record), Some(read.offset), text),
+    }
+}

@@ -1,0 +1,161 @@
+//! `coverage`: whether the faults bit, and whether there was enough evidence for the other checks to mean anything.
+//!
+//! **Definition.** A list of things that must be there, each one with a sentence for when it is not:
+//! the history is whole, every send has one row, and the rows are as many as `run-ended` counted; the run was not
+//! interrupted, and the harness reported no error of its own; at least `evidence.acked` sends were acknowledged; every
+//! planned fault was injected, provably bit, and provably healed (`proof`), and at least `evidence.sends-per-fault` sends
+//! were invoked or in flight while it was in force; the cluster was whole after the last heal; the end offset of every
+//! partition was read from the cluster; every drain reader read every partition to it; and so did every group's members.
+//!
+//! **Why.** A run whose fault did nothing, whose load had stopped, or whose drain broke off is green for no reason.
+//! This check says nothing about Kafka: it is never invalid, only valid or unknown.
+//!
+//! **Examined**: the things asked for. **Notes**: one sentence for each that is missing.
+
+use crate::anomaly::{CheckName, CheckResult};
+use crate::history::{Closure, SendRow};
+use crate::kafka::{Outcome, TimeNs};
+
+use super::Checker;
+use super::evidence::Evidence;
+use super::faults::FaultLife;
+use super::finding::Findings;
+use super::group_delivery;
+use super::timeline::Wholeness;
+
+/// Looks for evidence that is missing.
+pub struct Coverage;
+
+/// Things asked for, and those that were missing.
+struct Demands(Findings);
+
+impl Demands {
+    /// Asks for one thing.
+    fn demand(&mut self, missing: Option<String>) {
+        self.0.examined += 1;
+        if let Some(sentence) = missing {
+            self.0.doubt(sentence);
+        }
+    }
+}
+
+impl Checker for Coverage {
+    fn name(&self) -> CheckName {
+        CheckName::Coverage
+    }
+
+    fn check(&self, evidence: &Evidence<'_>) -> CheckResult {
+        let mut demands = Demands(Findings::of(CheckName::Coverage));
+        demand_whole_history(evidence, &mut demands);
+        demand_quiet_harness(evidence, &mut demands);
+        demand_acks(evidence, &mut demands);
+        demand_faults(evidence, &mut demands);
+        demand_drain(evidence, &mut demands);
+        demand_groups(evidence, &mut demands);
+        demands.0.finish()
+    }
+}
+
+fn demand_whole_history(evidence: &Evidence<'_>, demands: &mut Demands) {
+    demands.demand(match &evidence.history.closure {
+        Closure::Whole => None,
+        Closure::Cut(missing) => Some(format!("The history is cut: {missing}.")),
+    });
+    let missing: u64 = evidence.partitions.iter().map(|partition| partition.sends.missing_rows()).sum();
+    demands.demand((missing > 0).then(|| format!("{missing} sends have no row, although later ones of their producers do.")));
+    let repeated: u64 = evidence.partitions.iter().map(|partition| partition.sends.repeated_rows()).sum();
+    demands.demand((repeated > 0).then(|| format!("{repeated} sends have more than one row.")));
+    let rows = evidence.partitions.iter().map(|partition| (partition.sends.len() as u64, partition.reads.len() as u64));
+    let rows = rows.fold((0, 0), |sum, rows| (sum.0 + rows.0, sum.1 + rows.1));
+    let differs = evidence.timeline.totals.filter(|totals| *totals != rows);
+    demands.demand(differs.map(|(sends, reads)| {
+        format!("The recorder counted {sends} sends and {reads} reads, but the history holds {} and {}.", rows.0, rows.1)
+    }));
+}
+
+fn demand_quiet_harness(evidence: &Evidence<'_>, demands: &mut Demands) {
+    let interrupted = evidence.timeline.interrupted.as_ref();
+    demands.demand(interrupted.map(|signal| format!("The run was interrupted by {signal}.")));
+    let errors = &evidence.timeline.harness_errors;
+    demands.demand(errors.first().map(|first| match errors.len() {
+        1 => format!("The harness reported an error of its own: {first}."),
+        many => format!("The harness reported {many} errors of its own, the first: {first}."),
+    }));
+}
+
+fn demand_acks(evidence: &Evidence<'_>, demands: &mut Demands) {
+    let sends = evidence.history.partitions.values().flat_map(|rows| &rows.sends);
+    let acked = sends.filter(|send| send.outcome == Outcome::Ok).count() as u64;
+    let floor = evidence.scenario.evidence.acked;
+    demands.demand(
+        (acked < floor.max(1)).then(|| format!("Only {acked} sends were acknowledged; the verdict needs {}.", floor.max(1))),
+    );
+}
+
+fn demand_faults(evidence: &Evidence<'_>, demands: &mut Demands) {
+    let lives = FaultLife::all(evidence.plan, evidence.history);
+    let windows: Vec<_> = lives.iter().map(|life| life.window(evidence.timeline.end)).collect();
+    let overlapping = sends_overlapping(evidence.history.partitions.values().flat_map(|rows| &rows.sends), &windows);
+    let floor = evidence.scenario.evidence.sends_per_fault;
+    for ((life, window), sends) in lives.iter().zip(&windows).zip(overlapping) {
+        let id = &life.step.fault;
+        let proof = life.proof();
+        demands.demand((!proof.proven).then(|| format!("Fault {id} is not proven: {}.", proof.sentence)));
+        demands.demand((window.is_some() && sends < floor).then(|| {
+            format!("Only {sends} sends were invoked or in flight while {id} was in force; the verdict needs {floor}.")
+        }));
+    }
+    let healed = lives.iter().any(|life| life.heal.done.is_some());
+    demands.demand(match &evidence.timeline.wholeness {
+        Wholeness::Whole => None,
+        Wholeness::NotWhole(last_seen) => Some(format!("The cluster did not become whole after the heals: {last_seen}.")),
+        Wholeness::NotObserved if healed => Some("Nobody saw the cluster whole after the heals.".to_owned()),
+        Wholeness::NotObserved => None,
+    });
+}
+
+fn demand_drain(evidence: &Evidence<'_>, demands: &mut Demands) {
+    let drains = &evidence.readers.drains;
+    demands.demand(drains.is_empty().then(|| "There was no drain reader.".to_owned()));
+    for partition in &evidence.partitions {
+        let name = partition.name();
+        demands.demand(
+            partition.range.is_none().then(|| format!("The end offset of {name} was never read from the cluster.")),
+        );
+        let Some((_, end)) = partition.range else { continue };
+        for reach in &partition.reaches {
+            demands.demand((!reach.complete).then(|| {
+                format!("{} read {name} to offset {} of {end} only.", evidence.label(reach.reader), reach.reached)
+            }));
+        }
+    }
+}
+
+fn demand_groups(evidence: &Evidence<'_>, demands: &mut Demands) {
+    for group in &evidence.scenario.groups {
+        let number = evidence.readers.group(&group.name).expect("the scenario's groups are numbered");
+        for partition in &evidence.partitions {
+            let subscribed = group.topics.iter().any(|topic| **topic == *partition.topic);
+            let Some((_, end)) = partition.range.filter(|_| subscribed) else { continue };
+            let reached = group_delivery::reached(evidence, partition, number);
+            demands.demand((reached < end).then(|| {
+                format!("Group {} reached offset {reached} of {end} in {} only.", group.name, partition.name())
+            }));
+        }
+    }
+}
+
+/// How many sends were invoked or in flight in each window; 0 for a window that never was.
+pub fn sends_overlapping<'s>(
+    sends: impl Iterator<Item = &'s SendRow>,
+    windows: &[Option<(TimeNs, TimeNs)>],
+) -> Vec<u64> {
+    let mut counts = vec![0; windows.len()];
+    for send in sends {
+        for (count, window) in counts.iter_mut().zip(windows) {
+            let overlaps = window.is_some_and(|(start, end)| send.invoke_ns <= end && start <= send.complete_ns);
+            *count += u64::from(overlaps);
+        }
+    }
+    counts
+}

@@ -1,0 +1,180 @@
+//! `group-delivery`: a consumer group passed an acknowledged record by without any member getting it.
+//!
+//! **Definition.** For each group and each partition of a topic that it subscribes to: every record that must be in the
+//! log (`ok`, or `info` and read) and that a drain reader found must have been read by at least one member of the group,
+//! if it lies below the offset that the group reached there: one past the highest offset that its members read, or the
+//! position at which a member's drain ended, whichever is higher. Groups that share a topic owe each other nothing: each
+//! has to get every record (fan-out), by whichever of its members (sharing).
+//!
+//! **Why Kafka promises it.** A group starts at the earliest offset or at its last commit, and a member commits only what
+//! it was given; so between two commits nothing is skipped, through every rebalance (at-least-once). Members that commit
+//! before they process lose records only if the *member* dies in between, which no fault here does.
+//!
+//! **Which reads count**: those of the group's members, also of corrupt bytes at the record's offset (that is `corrupt`'s).
+//! What the log itself lost is `lost-write`'s alone. With `auto.offset.reset = latest` a group owes nothing below the
+//! lowest offset that it read.
+//!
+//! An offset at which reads show two records owes nobody anything: which one it holds is `inconsistent-offsets`' question.
+//!
+//! **Not judged**: reading a record again is redelivery, which at-least-once allows, whatever the commit mode; it is
+//! counted in the notes. So are moments at which two members held one partition: a member may learn late that it lost a
+//! partition, so that overlapping ownership alone is no proof of a violation.
+//!
+//! **When it cannot tell**: the record lies beyond what the group reached (the group did not finish its drain); the
+//! partition was not drained, so that nobody knows what is owed; in a cut history, where a member's last reads may be
+//! missing, nothing missing is a violation.
+//!
+//! **Examined**: records owed, once a group. A scenario without groups gives this check nothing to examine by
+//! construction: it is valid, and says so.
+
+use std::sync::Arc;
+
+use crate::anomaly::{Anomaly, CheckName, CheckResult};
+use crate::kafka::{Offset, Outcome};
+use crate::scenario::GroupSpec;
+
+use super::Checker;
+use super::evidence::{Evidence, PartitionEvidence};
+use super::finding::Findings;
+use super::index::Slot;
+use super::log::Content;
+use super::ownership;
+
+/// Looks for records that a group never got.
+pub struct GroupDelivery;
+
+/// What a group did not get of one partition.
+#[derive(Default)]
+struct Gaps {
+    owed: u64,
+    beyond: u64,
+    uncertain: u64,
+}
+
+impl Checker for GroupDelivery {
+    fn name(&self) -> CheckName {
+        CheckName::GroupDelivery
+    }
+
+    fn check(&self, evidence: &Evidence<'_>) -> CheckResult {
+        let mut findings = Findings::of(CheckName::GroupDelivery);
+        if evidence.scenario.groups.is_empty() {
+            return findings.not_applicable("The scenario declares no consumer group, so nothing had to be delivered.");
+        }
+        findings.doubts(&evidence.blind_spots());
+        for group in &evidence.scenario.groups {
+            check_group(evidence, group, &mut findings);
+        }
+        for sentence in ownership::overlaps(evidence.history) {
+            findings.remark(sentence);
+        }
+        findings.finish()
+    }
+}
+
+fn check_group(evidence: &Evidence<'_>, group: &GroupSpec, findings: &mut Findings) {
+    let number = evidence.readers.group(&group.name).expect("the scenario's groups are numbered");
+    let (mut owed, mut redelivered) = (0, 0);
+    for partition in &evidence.partitions {
+        if !group.topics.iter().any(|topic| **topic == *partition.topic) {
+            continue;
+        }
+        let gaps = check_partition(evidence, partition, group, number, findings);
+        let name = partition.name();
+        if gaps.beyond > 0 {
+            findings.doubt(format!(
+                "{} did not finish {name}: {} records lie beyond what it reached.",
+                group.name, gaps.beyond
+            ));
+        }
+        if gaps.uncertain > 0 {
+            findings.doubt(format!(
+                "{} has no row for {} records of {name}; the history is cut, so the rows may have been lost.",
+                group.name, gaps.uncertain
+            ));
+        }
+        owed += gaps.owed;
+        redelivered += partition.log.group_reads[number] - partition.log.by_group[number].count();
+    }
+    findings.examined += owed;
+    if owed == 0 {
+        findings.doubt(format!("Nothing was owed to {}: no acknowledged record was found in its topics.", group.name));
+    }
+    if redelivered > 0 {
+        findings.remark(format!(
+            "{} read {redelivered} records again, which at-least-once delivery allows.",
+            group.name
+        ));
+    }
+}
+
+fn check_partition(
+    evidence: &Evidence<'_>,
+    partition: &PartitionEvidence<'_>,
+    group: &GroupSpec,
+    number: usize,
+    findings: &mut Findings,
+) -> Gaps {
+    let log = &partition.log;
+    let reached = reached(evidence, partition, number);
+    let from = first_owed(partition, group, number);
+    let mut gaps = Gaps::default();
+    for (place, sighting) in log.sightings.iter().enumerate() {
+        let Some(slot) = sighting.slot().filter(|_| log.drained.get(place) && sighting.offset >= from) else { continue };
+        let send = partition.sends.send(slot);
+        if send.outcome == Outcome::Fail || partition.is_contested(place) {
+            continue;
+        }
+        gaps.owed += 1;
+        if is_delivered(partition, number, slot, place) {
+            continue;
+        }
+        if evidence.is_cut() {
+            gaps.uncertain += 1;
+        } else if sighting.offset >= reached {
+            gaps.beyond += 1;
+        } else {
+            findings.violation(|| {
+                let text = format!(
+                    "{} lies at offset {}; {} went on to {reached} without any member reading it.",
+                    evidence.name(send.id()),
+                    sighting.offset,
+                    group.name
+                );
+                let witness = partition.about(evidence, send, Some(sighting.offset), text);
+                Anomaly { group: Some(Arc::from(group.name.as_str())), ..witness }
+            });
+        }
+    }
+    gaps
+}
+
+/// How far the group got in the partition, by its members' reads and by where their drains ended.
+pub(super) fn reached(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, group: usize) -> Offset {
+    let drained = evidence.timeline.drained.iter().filter(|(process, _)| {
+        evidence.readers.party(**process) == Some(super::readers::Party::Group(group))
+    });
+    let drained = drained.filter_map(|(_, positions)| positions.get(&partition.key).copied()).max();
+    drained.unwrap_or(Offset(0)).max(partition.log.group_reached[group])
+}
+
+/// A group that starts at the end of the log owes nothing from before its first read.
+fn first_owed(partition: &PartitionEvidence<'_>, group: &GroupSpec, number: usize) -> Offset {
+    let reset = group.config.get("auto.offset.reset").map(String::as_str);
+    if !matches!(reset, Some("latest" | "largest" | "end")) {
+        return Offset(0);
+    }
+    let log = &partition.log;
+    let first = (0..log.sightings.len()).find(|place| log.by_group[number].get(*place));
+    first.map_or(Offset(i64::MAX), |place| log.sightings[place].offset)
+}
+
+fn is_delivered(partition: &PartitionEvidence<'_>, group: usize, slot: Slot, place: usize) -> bool {
+    let log = &partition.log;
+    let got = &log.by_group[group];
+    got.get(place)
+        || log.places(slot).any(|place| got.get(place))
+        || log.at_neighbours(place).any(|other| {
+            got.get(other) && partition.content(&log.sightings[other]) == Content::Corrupt
+        })
+}

@@ -1,0 +1,82 @@
+//! `phantom`: a record was read that nobody sent, or whose send certainly failed.
+//!
+//! **Definition.** Some reader read an intact record whose (process, sequence) was never sent to the partition in this
+//! run; or one whose send is `fail` (the analogue of Jepsen's G1a: a failed write became visible); or a record that
+//! carries no header of this run, although the run made the topic for itself.
+//!
+//! **Why Kafka promises it.** A broker invents no records. A send is `fail` only where the client library knows that the
+//! record was never persisted, so reading it afterwards means that an outcome which the application relied on was wrong.
+//!
+//! **Which reads count**: every reader's (Jepsen's G1a looks at `ok` polls only; here every poll is real). Misplaced
+//! records were sent, elsewhere: they are `corrupt`'s.
+//!
+//! **When it cannot tell**: in a cut history a record without a send row is unknown, because its row may not have been
+//! flushed before the harness died; part of the log was not read.
+//!
+//! **Examined**: sightings (one content at one offset, however many readers saw it). **Found**: sightings.
+
+use crate::anomaly::{CheckName, CheckResult};
+use crate::kafka::Outcome;
+
+use super::Checker;
+use super::evidence::{Evidence, PartitionEvidence};
+use super::finding::Findings;
+use super::log::{Content, Sighting};
+
+/// Looks for records out of nowhere.
+pub struct Phantom;
+
+impl Checker for Phantom {
+    fn name(&self) -> CheckName {
+        CheckName::Phantom
+    }
+
+    fn check(&self, evidence: &Evidence<'_>) -> CheckResult {
+        let mut findings = Findings::of(CheckName::Phantom);
+        findings.doubts(&evidence.blind_spots());
+        let mut without_row = 0u64;
+        for partition in &evidence.partitions {
+            findings.examined += partition.log.sightings.len() as u64;
+            for sighting in &partition.log.sightings {
+                check_sighting(evidence, partition, sighting, &mut findings, &mut without_row);
+            }
+        }
+        if without_row > 0 {
+            findings.doubt(format!(
+                "{without_row} records were read whose sends have no row; the history is cut, so the rows may have been lost."
+            ));
+        }
+        findings.finish()
+    }
+}
+
+fn check_sighting(
+    evidence: &Evidence<'_>,
+    partition: &PartitionEvidence<'_>,
+    sighting: &Sighting,
+    findings: &mut Findings,
+    without_row: &mut u64,
+) {
+    let offset = sighting.offset;
+    match (partition.content(sighting), sighting.slot()) {
+        (Content::Intact(record), Some(slot)) => {
+            let send = partition.sends.send(slot);
+            if send.outcome == Outcome::Fail {
+                findings.violation(|| {
+                    let text = format!("{} lies at offset {offset}, although its send certainly failed.", evidence.name(record));
+                    partition.about(evidence, send, Some(offset), text)
+                });
+            }
+        }
+        (Content::Intact(_), None) if evidence.is_cut() => *without_row += 1,
+        (Content::Intact(record), None) => findings.violation(|| {
+            let text = format!("{} lies at offset {offset}, although nobody sent it.", evidence.name(record));
+            partition.witness(evidence, Some(record), Some(offset), text)
+        }),
+        (Content::Foreign, _) => findings.violation(|| {
+            let text = format!("A record that nobody in this run sent lies at offset {offset}.");
+            partition.witness(evidence, None, Some(offset), text)
+        }),
+        (Content::Misplaced(_) | Content::Corrupt, _) => {}
+    }
+}

@@ -1,0 +1,232 @@
+//! Makes the verdict of one run.
+
+use crate::anomaly::{CheckName, CheckResult, Expectation, Validity};
+use crate::check::availability::{self, Gap};
+use crate::check::coverage::sends_overlapping;
+use crate::check::faults::FaultLife;
+use crate::check::recovery;
+use crate::check::timeline::Timeline;
+use crate::history::History;
+use crate::kafka::{Outcome, Partition, TimeNs, TopicPartition};
+use crate::plan::Plan;
+use crate::scenario::{Scenario, Threshold};
+
+use super::thresholds::{Measured, Recovery};
+use super::{Availability, CheckLine, FaultLine, PartitionAvailability, RunOutcome, ThresholdLine, Verdict};
+use super::{counts, thresholds};
+
+/// How many violations of one check the verdict shows; `anomalies.csv` has them all.
+const EXAMPLES: usize = 8;
+
+/// Brings checks and expectations together.
+pub fn judge(history: &History, scenario: &Scenario, plan: &Plan, results: &[CheckResult]) -> Verdict {
+    let timeline = Timeline::new(history);
+    let (faults, availability, measured) = measure(history, scenario, plan, &timeline);
+    let checks: Vec<CheckLine> = results.iter().map(|result| line(scenario, result)).collect();
+    let thresholds = thresholds::judge(history, scenario, &measured);
+    let Judgement { outcome, exit_code, reasons } = judgement(&checks, &thresholds, &scenario.thresholds);
+    Verdict {
+        schema_version: 1,
+        scenario: scenario.name.clone(),
+        run: timeline.run,
+        seed: plan.seed,
+        // A history that nothing checked is nothing that anybody knows of.
+        verdict: checks.iter().map(|check| check.verdict).max().unwrap_or(Validity::Unknown),
+        outcome,
+        exit_code,
+        reasons,
+        counts: counts::count(history),
+        checks,
+        faults,
+        thresholds,
+        availability,
+    }
+}
+
+fn line(scenario: &Scenario, result: &CheckResult) -> CheckLine {
+    CheckLine {
+        check: result.check,
+        expect: scenario.expectation(result.check),
+        verdict: result.validity,
+        examined: result.examined,
+        found: result.found,
+        examples: result.anomalies.iter().take(EXAMPLES).cloned().collect(),
+        notes: result.notes.clone(),
+    }
+}
+
+/// What follows for the run, and why.
+struct Judgement {
+    outcome: RunOutcome,
+    exit_code: u8,
+    reasons: Vec<String>,
+}
+
+/// The ranks of reasons: the first rank that has any decides; reasons of later ranks still stand in the list.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Violation,
+    RequiredNotSeen,
+    ThresholdBreached,
+    Inconclusive,
+    Fine,
+}
+
+fn judgement(checks: &[CheckLine], thresholds: &[ThresholdLine], limits: &[Threshold]) -> Judgement {
+    let coverage = checks.iter().find(|check| check.check == CheckName::Coverage);
+    let covered = coverage.is_some_and(|check| check.verdict == Validity::Valid);
+    let mut reasons: Vec<(Rank, String)> = checks.iter().flat_map(|check| reason(check, covered)).collect();
+    reasons.extend(thresholds.iter().zip(limits).filter_map(|(line, limit)| threshold_reason(line, limit)));
+    if coverage.is_none() {
+        reasons.push((Rank::Inconclusive, "Nobody checked whether there was enough evidence.".to_owned()));
+    }
+    if reasons.iter().all(|(rank, _)| *rank == Rank::Fine) {
+        reasons.insert(0, (Rank::Fine, everything_held(checks)));
+    }
+    reasons.sort_by_key(|(rank, _)| *rank);
+    let (outcome, exit_code) = match reasons[0].0 {
+        Rank::Violation | Rank::RequiredNotSeen => (RunOutcome::Fail, 1),
+        Rank::ThresholdBreached => (RunOutcome::Fail, 3),
+        Rank::Inconclusive => (RunOutcome::Inconclusive, 4),
+        Rank::Fine => (RunOutcome::Pass, 0),
+    };
+    Judgement { outcome, exit_code, reasons: reasons.into_iter().map(|(_, sentence)| sentence).collect() }
+}
+
+fn reason(check: &CheckLine, covered: bool) -> Vec<(Rank, String)> {
+    let name = check.check;
+    let found = match check.found {
+        1 => format!("{name} found 1 violation"),
+        found => format!("{name} found {found} violations"),
+    };
+    let doubts = |why: &str| {
+        let note = check.notes.first().map_or_else(|| "it gave no reason".to_owned(), |note| note.trim_end_matches('.').to_owned());
+        vec![(Rank::Inconclusive, format!("{name} is unknown{why}: {note}."))]
+    };
+    match (check.expect, check.verdict) {
+        // Coverage is never an anomaly to allow or to require: without evidence nothing else means anything.
+        (_, Validity::Unknown) if name == CheckName::Coverage && !check.notes.is_empty() => {
+            check.notes.iter().map(|note| (Rank::Inconclusive, note.clone())).collect()
+        }
+        (Expectation::Forbidden, Validity::Invalid) => {
+            let example = check.examples.first().map_or_else(String::new, |example| format!(" {}", example.explanation));
+            vec![(Rank::Violation, format!("{found}.{example}"))]
+        }
+        (Expectation::Required, Validity::Invalid) => vec![(Rank::Fine, format!("{found}, as the scenario requires."))],
+        (Expectation::Allowed, Validity::Invalid) => vec![(Rank::Fine, format!("{found}, which the scenario allows."))],
+        (Expectation::Required, Validity::Valid) if name == CheckName::Coverage => Vec::new(),
+        (Expectation::Required, Validity::Valid) if covered => {
+            vec![(
+                Rank::RequiredNotSeen,
+                format!("{name} found nothing, although the scenario requires it and the evidence is ample."),
+            )]
+        }
+        (Expectation::Required, Validity::Valid) => {
+            let text = format!("{name} found nothing, which the scenario requires, but the evidence is not ample enough to tell.");
+            vec![(Rank::Inconclusive, text)]
+        }
+        (Expectation::Required, Validity::Unknown) => doubts(", although the scenario requires it to find something"),
+        (Expectation::Forbidden, Validity::Unknown) => doubts(""),
+        (Expectation::Allowed, Validity::Unknown) if name == CheckName::Coverage => doubts(""),
+        (Expectation::Forbidden | Expectation::Allowed, _) => Vec::new(),
+    }
+}
+
+fn threshold_reason(line: &ThresholdLine, limit: &Threshold) -> Option<(Rank, String)> {
+    let metric = line.metric.name();
+    let max = limit.max.as_secs_f64();
+    match (line.verdict, line.measured_ms) {
+        (Validity::Invalid, Some(ms)) => {
+            let measured = TimeNs::from_millis(ms).as_secs_f64();
+            Some((Rank::ThresholdBreached, format!("{metric} was {measured:.3} s; at most {max:.3} s is fine.")))
+        }
+        (Validity::Valid, _) => None,
+        _ => Some((Rank::Inconclusive, format!("{metric} could not be measured; at most {max:.3} s is fine."))),
+    }
+}
+
+fn everything_held(checks: &[CheckLine]) -> String {
+    let valid = checks.iter().filter(|check| check.verdict == Validity::Valid).count();
+    format!("Every expectation was met: {valid} of {} checks are valid.", checks.len())
+}
+
+/// Everything about faults and availability, in one pass over the partitions.
+fn measure(
+    history: &History,
+    scenario: &Scenario,
+    plan: &Plan,
+    timeline: &Timeline,
+) -> (Vec<FaultLine>, Availability, Measured) {
+    let lives = FaultLife::all(plan, history);
+    let windows: Vec<_> = lives.iter().map(|life| life.window(timeline.end)).collect();
+    let mut availability = Availability::default();
+    let mut longest_ns: Option<u64> = None;
+    let mut by_fault: Vec<u64> = vec![0; lives.len()];
+    for (key, rows) in &history.partitions {
+        let gaps = availability::gaps(&rows.sends, &windows);
+        if !rows.sends.is_empty() {
+            longest_ns = longest_ns.max(Some(gaps.longest.map_or(0, |gap| gap.nanos())));
+        }
+        for (longest, gap) in by_fault.iter_mut().zip(&gaps.by_window) {
+            *longest = (*longest).max(gap.map_or(0, |gap| gap.nanos()));
+        }
+        let acked = rows.sends.iter().filter(|send| send.outcome == Outcome::Ok).count() as u64;
+        availability.partitions.push(partition_line(history.topic_name(key.0), key.1, acked, gaps.longest));
+    }
+    availability.max_unavailability_ms = TimeNs(longest_ns.unwrap_or(0)).as_millis();
+
+    let overlapping = sends_overlapping(history.partitions.values().flat_map(|rows| &rows.sends), &windows);
+    let recoveries: Vec<Option<Recovery>> =
+        lives.iter().map(|life| recovery_of(life, history, scenario, timeline.end)).collect();
+    let lines = lives.iter().enumerate().map(|(at, life)| {
+        let window = windows[at].unzip();
+        let recovery_ms = match recoveries[at] {
+            Some(Recovery::Took(ns)) => Some(TimeNs(ns).as_millis()),
+            Some(Recovery::NotOver(_)) | None => None,
+        };
+        fault_line(life, window.0, overlapping[at], recovery_ms, by_fault[at])
+    });
+    let lines = lines.collect();
+    let measured = Measured { unavailability_ns: longest_ns, recoveries: recoveries.into_iter().flatten().collect() };
+    (lines, availability, measured)
+}
+
+fn partition_line(topic: String, partition: Partition, acked: u64, longest: Option<Gap>) -> PartitionAvailability {
+    PartitionAvailability {
+        partition: TopicPartition { topic, partition }.to_string(),
+        acked,
+        max_unavailability_ms: TimeNs(longest.map_or(0, |gap| gap.nanos())).as_millis(),
+        began_ms: longest.map(|gap| gap.start.as_millis()),
+    }
+}
+
+fn recovery_of(life: &FaultLife<'_>, history: &History, scenario: &Scenario, end: TimeNs) -> Option<Recovery> {
+    let healed = life.heal.done?;
+    Some(match recovery::whole_again(&history.events, healed, scenario.cluster.brokers) {
+        Some(whole) => Recovery::Took(whole.since(healed)),
+        None => Recovery::NotOver(end.since(healed)),
+    })
+}
+
+fn fault_line(
+    life: &FaultLife<'_>,
+    start: Option<TimeNs>,
+    sends_overlapping: u64,
+    recovery_ms: Option<u64>,
+    unavailability_ns: u64,
+) -> FaultLine {
+    let proof = life.proof();
+    FaultLine {
+        id: life.step.fault.clone(),
+        kind: life.step.kind.name().to_owned(),
+        target: life.step.target.to_string(),
+        targets: life.targets.clone(),
+        injected_ms: start.and(life.inject.done).map(TimeNs::as_millis),
+        healed_ms: life.heal.done.map(TimeNs::as_millis),
+        proven: proof.proven,
+        proof: proof.sentence,
+        sends_overlapping,
+        recovery_ms,
+        unavailability_ms: TimeNs(unavailability_ns).as_millis(),
+    }
+}

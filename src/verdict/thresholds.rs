@@ -1,0 +1,93 @@
+//! Thresholds: one number measured, one limit, valid within it.
+//!
+//! What there was nothing to measure for is unknown. A recovery that was never seen is measured by how long it had lasted
+//! when the history ended: beyond the limit that is a breach, within it nobody can tell.
+
+use hdrhistogram::Histogram;
+
+use crate::anomaly::Validity;
+use crate::history::History;
+use crate::kafka::{Outcome, TimeNs};
+use crate::scenario::{Metric, Scenario};
+
+use super::ThresholdLine;
+
+/// What the thresholds that are not latencies are measured by.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// The longest unavailability of any partition in nanoseconds; `None` when nothing was sent.
+    pub unavailability_ns: Option<u64>,
+    /// From each heal until the cluster was whole.
+    pub recoveries: Vec<Recovery>,
+}
+
+/// One fault's recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// It took this many nanoseconds.
+    Took(u64),
+    /// It was not over after this many nanoseconds, when the history ended.
+    NotOver(u64),
+}
+
+/// A measurement in nanoseconds, or what is known of it.
+#[derive(Clone, Copy)]
+enum Value {
+    Exactly(u64),
+    AtLeast(u64),
+    Nothing,
+}
+
+/// Judges every threshold, in the scenario's order.
+pub fn judge(history: &History, scenario: &Scenario, measured: &Measured) -> Vec<ThresholdLine> {
+    let needs_latency = |metric| !matches!(metric, Metric::Unavailability | Metric::Recovery);
+    let latencies =
+        scenario.thresholds.iter().any(|threshold| needs_latency(threshold.metric)).then(|| latencies(history)).flatten();
+    let lines = scenario.thresholds.iter().map(|threshold| {
+        let value = match threshold.metric {
+            Metric::Unavailability => measured.unavailability_ns.map_or(Value::Nothing, Value::Exactly),
+            Metric::Recovery => slowest(&measured.recoveries),
+            Metric::ProduceLatencyP50 => quantile(latencies.as_ref(), 0.5),
+            Metric::ProduceLatencyP99 => quantile(latencies.as_ref(), 0.99),
+            Metric::ProduceLatencyMax => quantile(latencies.as_ref(), 1.0),
+        };
+        let max_ns = u64::try_from(threshold.max.as_nanos()).unwrap_or(u64::MAX);
+        let (measured, verdict) = match value {
+            Value::Exactly(ns) | Value::AtLeast(ns) if ns > max_ns => (Some(ns), Validity::Invalid),
+            Value::Exactly(ns) => (Some(ns), Validity::Valid),
+            Value::AtLeast(_) | Value::Nothing => (None, Validity::Unknown),
+        };
+        let measured_ms = measured.map(|ns| TimeNs(ns).as_millis());
+        ThresholdLine { metric: threshold.metric, max_ms: TimeNs(max_ns).as_millis(), measured_ms, verdict }
+    });
+    lines.collect()
+}
+
+fn slowest(recoveries: &[Recovery]) -> Value {
+    let over = |recovery: &Recovery| matches!(recovery, Recovery::Took(_));
+    let longest = recoveries.iter().map(|recovery| match recovery {
+        Recovery::Took(ns) | Recovery::NotOver(ns) => *ns,
+    });
+    match longest.max() {
+        None => Value::Nothing,
+        Some(longest) if recoveries.iter().all(over) => Value::Exactly(longest),
+        Some(longest) => Value::AtLeast(longest),
+    }
+}
+
+/// From schedule to acknowledgement, in microseconds to three figures; a histogram's size does not grow with the load.
+fn latencies(history: &History) -> Option<Histogram<u64>> {
+    let mut histogram = Histogram::new(3).expect("three significant figures are within the histogram's range");
+    for send in history.partitions.values().flat_map(|rows| &rows.sends) {
+        if send.outcome == Outcome::Ok {
+            histogram.record(send.complete_ns.since(send.scheduled_ns) / 1000).expect("the histogram resizes itself");
+        }
+    }
+    (!histogram.is_empty()).then_some(histogram)
+}
+
+fn quantile(latencies: Option<&Histogram<u64>>, quantile: f64) -> Value {
+    latencies.map_or(Value::Nothing, |histogram| {
+        Value::Exactly(histogram.value_at_quantile(quantile).min(histogram.max()).saturating_mul(1000))
+    })
+}

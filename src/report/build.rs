@@ -1,0 +1,149 @@
+//! From a stored run and its verdict to a [`Report`]: everything that is counted, bucketed or looked up happens here, once.
+
+mod cards;
+mod faults;
+mod groups;
+mod incidents;
+mod lanes;
+mod latency;
+mod partitions;
+mod seconds;
+
+use super::{PhaseSpan, Report};
+use crate::anomaly::{Anomaly, CheckResult};
+use crate::history::{Closure, Environment, EventKind, History, ProcessRole};
+use crate::kafka::{ProcessId, TimeNs};
+use crate::plan::Plan;
+use crate::report::Standing;
+use crate::scenario::Scenario;
+use crate::verdict::Verdict;
+
+/// Nanoseconds in a second.
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// A run is reported up to this long. A time beyond it comes from a damaged file, and must not cost all the memory.
+const LONGEST_NS: u64 = 7 * 24 * 3600 * SECOND_NS;
+
+/// What a report is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The stored run.
+    pub history: &'a History,
+    /// Its scenario.
+    pub scenario: &'a Scenario,
+    /// The scenario's file, word for word.
+    pub scenario_toml: &'a str,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// What it ran on.
+    pub environment: &'a Environment,
+    /// What follows from the checks.
+    pub verdict: &'a Verdict,
+    /// The checks, with every anomaly.
+    pub results: &'a [CheckResult],
+}
+
+/// Makes the report. Pure: the same inputs give the same report. Takes any history, also an empty or a cut one.
+pub fn build(inputs: Inputs<'_>) -> Report {
+    let history = inputs.history;
+    let end_ns = end_of(history);
+    let phases = phases(history, end_ns);
+    let faults = faults::bands(history, inputs.verdict);
+    let partitions = partitions::reports(history, inputs.verdict, end_ns);
+    let anomalies = anomalies(inputs.verdict, inputs.results);
+    Report {
+        verdict: inputs.verdict.clone(),
+        description: inputs.scenario.description.clone(),
+        scenario_toml: inputs.scenario_toml.to_owned(),
+        plan: inputs.plan.clone(),
+        environment: inputs.environment.clone(),
+        cut: match &history.closure {
+            Closure::Whole => None,
+            Closure::Cut(missing) => Some(missing.clone()),
+        },
+        end_ns,
+        seconds: seconds::series(history, end_ns, &phases, &faults),
+        max_in_flight: seconds::max_in_flight(history, end_ns),
+        brokers: lanes::brokers(history, inputs.plan, inputs.scenario.cluster.brokers, end_ns),
+        groups: groups::reports(history, inputs.scenario),
+        latencies: latency::windows(history, end_ns, &phases, &faults),
+        cards: cards::cards(history, &anomalies),
+        incidents: incidents::incidents(history),
+        phases,
+        faults,
+        partitions,
+        anomalies,
+    }
+}
+
+/// The time of the last thing recorded.
+fn end_of(history: &History) -> TimeNs {
+    let events = history.events.iter().map(|event| event.time_ns);
+    let rows = history.partitions.values().flat_map(|partition| {
+        let sends = partition.sends.iter().map(|send| send.complete_ns);
+        sends.chain(partition.reads.iter().map(|read| read.read_ns))
+    });
+    TimeNs(events.chain(rows).map(|time| time.0).max().unwrap_or(0).min(LONGEST_NS))
+}
+
+/// Each phase lasts until the next begins; the last one until the end of the run.
+fn phases(history: &History, end_ns: TimeNs) -> Vec<PhaseSpan> {
+    let mut spans: Vec<PhaseSpan> = Vec::new();
+    for event in &history.events {
+        if let EventKind::PhaseStarted { phase } = event.kind {
+            if let Some(last) = spans.last_mut() {
+                last.end_ns = event.time_ns;
+            }
+            spans.push(PhaseSpan { phase, start_ns: event.time_ns, end_ns });
+        }
+    }
+    spans
+}
+
+/// All anomalies, those of checks whose expectation is broken first: they are what a person came for.
+fn anomalies(verdict: &Verdict, results: &[CheckResult]) -> Vec<Anomaly> {
+    let standing = |result: &CheckResult| {
+        verdict.checks.iter().find(|line| line.check == result.check).map_or(Standing::Unknown, Standing::of_check)
+    };
+    let mut ordered: Vec<&CheckResult> = results.iter().collect();
+    ordered.sort_by_key(|result| (std::cmp::Reverse(standing(result)), result.check));
+    ordered.into_iter().flat_map(|result| result.anomalies.iter().cloned()).collect()
+}
+
+/// A process as people know it.
+fn label(history: &History, process: ProcessId) -> String {
+    history.processes.get(&process).map_or_else(|| process.to_string(), ProcessRole::label)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::fixture;
+
+    #[test]
+    fn an_empty_history_makes_an_empty_report() {
+        let report = fixture::empty();
+        assert!(report.seconds.is_empty() && report.partitions.is_empty() && report.anomalies.is_empty());
+        assert!(report.latencies.iter().all(|window| window.latency.is_none()));
+    }
+
+    #[test]
+    fn a_time_from_a_damaged_file_does_not_exhaust_memory() {
+        let report = fixture::with_a_damaged_time();
+        assert_eq!(report.seconds.len(), 7 * 24 * 3600 + 1);
+    }
+
+    #[test]
+    fn anomalies_that_break_an_expectation_come_before_those_that_are_allowed() {
+        let report = fixture::invalid();
+        assert_eq!(report.anomalies.first().map(|anomaly| anomaly.check.name()), Some("lost-write"));
+        assert_eq!(report.anomalies.last().map(|anomaly| anomaly.check.name()), Some("duplicate"));
+    }
+
+    #[test]
+    fn the_same_run_gives_the_same_report_and_survives_serde() {
+        let report = fixture::valid();
+        assert_eq!(report, fixture::valid());
+        let stored = serde_json::to_string(&report).expect("a report is plain data");
+        assert_eq!(serde_json::from_str::<crate::report::Report>(&stored).expect("the same type"), report);
+    }
+}

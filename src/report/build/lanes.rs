@@ -1,0 +1,130 @@
+//! What each broker was up to over time, told by two witnesses: the engine's view of its process (from the proofs of faults
+//! and the faults themselves) and the cluster's view of its registration. The process wins where both speak.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fault::{FaultId, FaultKind, ProcessState};
+use crate::history::event::FaultStage;
+use crate::history::{EventKind, History};
+use crate::kafka::{BrokerId, TimeNs};
+use crate::plan::Plan;
+use crate::report::{BrokerLane, BrokerSpan, BrokerState};
+
+/// What is known of the brokers at one moment while the events are replayed.
+struct Replay<'a> {
+    kinds: BTreeMap<&'a FaultId, &'a FaultKind>,
+    struck: BTreeMap<FaultId, Vec<BrokerId>>,
+    process: BTreeMap<BrokerId, BrokerState>,
+    registered: Option<BTreeSet<BrokerId>>,
+}
+
+/// One lane a broker: those of the scenario and any other that the cluster named.
+pub(super) fn brokers(history: &History, plan: &Plan, brokers: u32, end_ns: TimeNs) -> Vec<BrokerLane> {
+    let mut lanes: BTreeMap<BrokerId, Vec<BrokerSpan>> =
+        (1..=i32::try_from(brokers).unwrap_or(i32::MAX)).map(|id| (BrokerId(id), Vec::new())).collect();
+    let mut replay = Replay {
+        kinds: plan.steps.iter().map(|step| (&step.fault, &step.kind)).collect(),
+        struck: BTreeMap::new(),
+        process: BTreeMap::new(),
+        registered: None,
+    };
+    for event in &history.events {
+        if !replay.apply(&event.kind) {
+            continue;
+        }
+        if let EventKind::ClusterObserved { view } = &event.kind {
+            for broker in &view.brokers {
+                lanes.entry(*broker).or_default();
+            }
+        }
+        for (broker, spans) in &mut lanes {
+            if let Some(state) = replay.state(*broker) {
+                extend(spans, state, event.time_ns, end_ns);
+            }
+        }
+    }
+    lanes.into_iter().map(|(broker, spans)| BrokerLane { broker, spans }).collect()
+}
+
+/// Begins a new span where the state changes. The last span always reaches to the end of the run.
+fn extend(spans: &mut Vec<BrokerSpan>, state: BrokerState, now: TimeNs, end_ns: TimeNs) {
+    if let Some(last) = spans.last_mut() {
+        if last.state == state {
+            return;
+        }
+        last.end_ns = now;
+    }
+    spans.push(BrokerSpan { state, start_ns: now, end_ns });
+}
+
+impl Replay<'_> {
+    /// Takes an event in; says whether it can have changed anything.
+    fn apply(&mut self, event: &EventKind) -> bool {
+        match event {
+            EventKind::ClusterObserved { view } => self.registered = Some(view.brokers.iter().copied().collect()),
+            EventKind::Proof { target, observation, .. } => {
+                let state = match observation.process {
+                    ProcessState::Running { .. } => BrokerState::Up,
+                    ProcessState::Paused { .. } => BrokerState::Paused,
+                    ProcessState::Exited { .. } | ProcessState::Missing => BrokerState::Down,
+                };
+                self.process.insert(*target, state);
+            }
+            EventKind::Inject { fault, stage: FaultStage::Invoke { targets } } => {
+                self.struck.insert(fault.clone(), targets.clone());
+                return false;
+            }
+            EventKind::Inject { fault, stage: FaultStage::Ok } => {
+                let state = match self.kinds.get(fault) {
+                    Some(FaultKind::Kill { .. } | FaultKind::Stop { .. }) => BrokerState::Down,
+                    Some(FaultKind::Pause) => BrokerState::Paused,
+                    // A restart is over for the engine when it says so; the proofs and the cluster tell the rest.
+                    Some(FaultKind::Restart { .. }) | None => return false,
+                };
+                self.set_struck(fault, state);
+            }
+            EventKind::Heal { fault, stage: FaultStage::Ok } => self.set_struck(fault, BrokerState::Up),
+            _ => return false,
+        }
+        true
+    }
+
+    fn set_struck(&mut self, fault: &FaultId, state: BrokerState) {
+        for broker in self.struck.get(fault).into_iter().flatten() {
+            self.process.insert(*broker, state);
+        }
+    }
+
+    /// A broker's state now; `None` before anybody looked.
+    fn state(&self, broker: BrokerId) -> Option<BrokerState> {
+        let registered = self.registered.as_ref()?;
+        match self.process.get(&broker) {
+            Some(state @ (BrokerState::Paused | BrokerState::Down)) => Some(*state),
+            _ if registered.contains(&broker) => Some(BrokerState::Up),
+            _ => Some(BrokerState::Unregistered),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::{BrokerState, fixture};
+
+    #[test]
+    fn a_killed_broker_is_down_then_unregistered_then_up() {
+        let report = fixture::valid();
+        let states: Vec<_> = report.brokers[1].spans.iter().map(|span| span.state).collect();
+        assert_eq!(states, [BrokerState::Up, BrokerState::Down, BrokerState::Unregistered, BrokerState::Up]);
+        assert_eq!(report.brokers[0].spans.len(), 1);
+    }
+
+    #[test]
+    fn spans_follow_one_another_to_the_end_of_the_run() {
+        for report in [fixture::valid(), fixture::invalid(), fixture::inconclusive()] {
+            for lane in &report.brokers {
+                assert!(lane.spans.windows(2).all(|pair| pair[0].end_ns == pair[1].start_ns));
+                assert_eq!(lane.spans.last().map(|span| span.end_ns), Some(report.end_ns));
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The worst anomalies as cards, each with all that is known of it and with the log around it.
+
+use maud::{Markup, html};
+
+use super::scrolled;
+use crate::anomaly::{Anomaly, CheckName};
+use crate::report::{Card, NamedRecord, Neighbour, Report, format};
+
+/// How many cards of each check are open to the eye at once.
+const SHOWN_AT_ONCE: usize = 4;
+
+/// The cards, by check, and how many more there are.
+pub(super) fn anomalies(report: &Report) -> Markup {
+    let found = report.anomalies_found().max(report.anomalies.len() as u64);
+    if found == 0 {
+        return html! { p class="empty" { "None was found." } };
+    }
+    let more = found - (report.cards.len() as u64).min(found);
+    let mut checks: Vec<CheckName> = Vec::new();
+    for card in &report.cards {
+        let check = report.anomalies[card.anomaly].check;
+        if !checks.contains(&check) {
+            checks.push(check);
+        }
+    }
+    html! {
+        p {
+            (format::count(found)) @if found == 1 { " was found." } @else { " were found." }
+            @if more > 0 {
+                " The worst " (report.cards.len()) " are below; " (format::count(more)) " more are in "
+                a href="anomalies.csv" { "anomalies.csv" } "."
+            }
+        }
+        @for check in checks { (of_check(report, check)) }
+    }
+}
+
+fn of_check(report: &Report, check: CheckName) -> Markup {
+    let cards: Vec<(&Card, &Anomaly)> = report
+        .cards
+        .iter()
+        .map(|card| (card, &report.anomalies[card.anomaly]))
+        .filter(|(_, anomaly)| anomaly.check == check)
+        .collect();
+    let found = report.verdict.checks.iter().find(|line| line.check == check).map_or(0, |line| line.found);
+    let (first, rest) = cards.split_at(cards.len().min(SHOWN_AT_ONCE));
+    html! {
+        h3 { (check) " " span class="aside" { (format::count(found)) " found" } }
+        div class="cards" { @for (card, anomaly) in first { (draw(card, anomaly)) } }
+        @if !rest.is_empty() {
+            details {
+                summary { (rest.len()) " more of " (check) }
+                div class="cards" { @for (card, anomaly) in rest { (draw(card, anomaly)) } }
+            }
+        }
+    }
+}
+
+fn draw(card: &Card, anomaly: &Anomaly) -> Markup {
+    let text = |value: Option<String>| format::or_dash(value, |text| text);
+    let moment = |ns: Option<crate::kafka::TimeNs>| {
+        format::or_dash(ns, |time| format!("{}.{:06} s", time.0 / 1_000_000_000, time.0 / 1_000 % 1_000_000))
+    };
+    let fields = [
+        ("partition", format!("{}-{}", anomaly.topic, anomaly.partition)),
+        ("acknowledged at offset", text(anomaly.acked_offset.map(|offset| offset.to_string()))),
+        ("seen at offset", text(anomaly.offset.map(|offset| offset.to_string()))),
+        ("producer", text(anomaly.producer.as_ref().map(ToString::to_string))),
+        ("process", text(anomaly.record.map(|record| record.process.to_string()))),
+        ("sequence", text(anomaly.record.map(|record| record.sequence.to_string()))),
+        ("sent", moment(anomaly.send_ns)),
+        ("acknowledged", moment(anomaly.ack_ns)),
+        ("group", text(anomaly.group.as_ref().map(ToString::to_string))),
+    ];
+    html! {
+        article class="card" {
+            p class="explanation" { (anomaly.explanation) }
+            dl { @for (name, value) in fields { @if value != "–" { div { dt { (name) } dd { (value) } } } } }
+            @if !card.neighbourhood.is_empty() { (neighbourhood(card, anomaly)) }
+        }
+    }
+}
+
+/// What was acknowledged and what was found at the offsets around.
+fn neighbourhood(card: &Card, anomaly: &Anomaly) -> Markup {
+    let own = anomaly.acked_offset.or(anomaly.offset);
+    let table = html! {
+        table class="data" {
+            thead { tr {
+                th scope="col" class="number" { "Offset" } th scope="col" { "Acknowledged here" }
+                th scope="col" { "Found here by the drain" }
+            } }
+            tbody { @for neighbour in &card.neighbourhood {
+                tr class=(if Some(neighbour.offset) == own { "own" } else { "near" }) {
+                    th scope="row" class="number" { (neighbour.offset) @if Some(neighbour.offset) == own { " ◂" } }
+                    td { (records(&neighbour.acked)) }
+                    td class=(if disagrees(neighbour) { "disagrees" } else { "agrees" }) { (records(&neighbour.found)) }
+                }
+            } }
+        }
+    };
+    scrolled("The log around it", table)
+}
+
+/// Whether the log holds something else than was acknowledged at the offset.
+fn disagrees(neighbour: &Neighbour) -> bool {
+    !neighbour.acked.is_empty() && neighbour.acked != neighbour.found
+}
+
+fn records(records: &[NamedRecord]) -> Markup {
+    html! {
+        @if records.is_empty() { "nothing" }
+        @for (index, named) in records.iter().enumerate() {
+            @if index > 0 { ", " }
+            (named.producer) " #" (named.record.sequence)
+        }
+    }
+}

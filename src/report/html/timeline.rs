@@ -1,0 +1,166 @@
+//! Swim lanes: phases, what each broker was up to, who led each partition, where anomalies lie; faults across all of them.
+
+mod lanes;
+
+use maud::{Markup, html};
+
+use super::axis::{TimeAxis, coordinate as c, text_width};
+use super::frame::{Frame, LABEL_ROW, both, label_rows};
+use super::scrolled;
+use crate::report::{BrokerState, PartitionReport, Report, format};
+
+/// A lane's height, and the gap below it.
+const LANE: f64 = 22.0;
+const GAP: f64 = 6.0;
+
+/// More partitions than this make a poster, not a chart.
+const MOST_PARTITIONS: usize = 24;
+
+/// One lane: its name and its bars.
+struct Lane {
+    name: String,
+    bars: Vec<Bar>,
+}
+
+/// A stretch of a lane.
+struct Bar {
+    start: f64,
+    end: f64,
+    class: String,
+    /// The pattern that lies over its colour.
+    pattern: Option<&'static str>,
+    /// Written into it where there is room: the first text that fits.
+    labels: Vec<String>,
+    /// Shown when the pointer rests on it.
+    hint: String,
+}
+
+/// The lanes, a legend, and the same as a table.
+pub(super) fn timeline(report: &Report) -> Markup {
+    if report.phases.is_empty() && report.brokers.iter().all(|lane| lane.spans.is_empty()) {
+        return html! { p class="empty" { "No phase and no state of the cluster was recorded." } };
+    }
+    let partitions = partitions_shown(report);
+    let hidden = report.partitions.len() - partitions.len();
+    html! {
+        figure data-chart="lanes" {
+            figcaption {
+                span class="chart-title" { "Who was up, who led, and when faults struck" }
+                span class="legend" {
+                    span { span class="key up" {} "up" }
+                    span { span class="key down" {} "down" }
+                    span { span class="key paused" {} "paused" }
+                    span { span class="key unregistered" {} "not registered" }
+                    span { span class="key isr" {} "ISR below full" }
+                    span { span class="key unavailable" {} "unavailable to producers" }
+                }
+                span class="readout" aria-hidden="true" {}
+            }
+            (both(|size| {
+                let axis = TimeAxis::of(report, size);
+                let lanes = lanes::all(report, &partitions, axis);
+                let top = 8.0 + LABEL_ROW * label_rows(report, axis) as f64;
+                let bottom = top + lanes.len() as f64 * (LANE + GAP);
+                let frame = Frame { report, id: "lanes", size, axis, top, bottom };
+                let content = html! {
+                    (frame.time_ticks())
+                    @for (index, lane) in lanes.iter().enumerate() {
+                        (draw(lane, &frame, top + GAP / 2.0 + index as f64 * (LANE + GAP)))
+                    }
+                    (frame.fault_bands())
+                    (frame.fault_labels())
+                };
+                frame.svg("Phases, brokers, partitions and faults over time", &description(report), &content)
+            }))
+        }
+        @if hidden > 0 {
+            p class="aside" {
+                (format::counted(hidden as u64, "partition")) " that changed less often "
+                @if hidden == 1 { "is" } @else { "are" } " not drawn; the table under Availability has all of them."
+            }
+        }
+        (data(report))
+    }
+}
+
+/// The partitions that are drawn: all, or those that changed the most, in their own order.
+fn partitions_shown(report: &Report) -> Vec<&PartitionReport> {
+    let mut shown: Vec<&PartitionReport> = report.partitions.iter().collect();
+    if shown.len() > MOST_PARTITIONS {
+        shown.sort_by_key(|p| (std::cmp::Reverse((p.spans.len(), p.max_unavailability_ms)), p.partition.clone()));
+        shown.truncate(MOST_PARTITIONS);
+        shown.sort_by(|a, b| a.partition.cmp(&b.partition));
+    }
+    shown
+}
+
+fn draw(lane: &Lane, frame: &Frame<'_>, y: f64) -> Markup {
+    let middle = c(y + LANE / 2.0 + 4.0);
+    html! {
+        g {
+            line class="lane" x1=(c(frame.axis.left)) x2=(c(frame.axis.right)) y1=(c(y + LANE / 2.0)) y2=(c(y + LANE / 2.0)) {}
+            text class="lane-name end" x=(c(frame.axis.left - 8.0)) y=(middle) { (shortened(&lane.name, frame)) }
+            @for bar in &lane.bars { (draw_bar(bar, frame, y)) }
+        }
+    }
+}
+
+fn draw_bar(bar: &Bar, frame: &Frame<'_>, y: f64) -> Markup {
+    let width = (bar.end - bar.start).max(1.0);
+    let label = bar.labels.iter().find(|label| text_width(label) + 8.0 < width);
+    let (top, height) = if bar.class == "bar unavailable" { (y + LANE - 4.0, 4.0) } else { (y, LANE) };
+    html! {
+        rect class=(bar.class) x=(c(bar.start)) y=(c(top)) width=(c(width)) height=(c(height)) rx="2" {
+            title { (bar.hint) }
+        }
+        @if let Some(pattern) = bar.pattern {
+            rect class="over" x=(c(bar.start)) y=(c(top)) width=(c(width)) height=(c(height)) rx="2"
+                fill=(frame.pattern(pattern)) {}
+        }
+        @if let Some(label) = label {
+            text class="bar-label" x=(c(bar.start + 5.0)) y=(c(y + LANE / 2.0 + 4.0)) { (label) }
+        }
+    }
+}
+
+/// A lane's name as far as there is room left of the plot: a long one keeps its end, where numbers stand.
+fn shortened(name: &str, frame: &Frame<'_>) -> String {
+    let mut kept: String = name.to_owned();
+    while text_width(&kept) > frame.axis.left - 10.0 {
+        kept = kept.chars().skip(if kept.starts_with('…') { 2 } else { 1 }).collect();
+        kept.insert(0, '…');
+    }
+    kept
+}
+
+fn description(report: &Report) -> String {
+    let mut sentences: Vec<String> = report.faults.iter().map(|fault| fault.sentence.clone()).collect();
+    for lane in &report.brokers {
+        let troubled = lane.spans.iter().filter(|span| span.state != BrokerState::Up).count();
+        if troubled > 0 {
+            let stretches = format::counted(troubled as u64, "stretch").replace("stretchs", "stretches");
+            sentences.push(format!("{} was not up in {stretches}.", lane.broker));
+        }
+    }
+    sentences.push("The table below the chart has every change.".to_owned());
+    sentences.join(" ")
+}
+
+/// Every stretch of every lane as a row.
+fn data(report: &Report) -> Markup {
+    let rows = lanes::rows(report);
+    let table = html! {
+        table class="data" {
+            thead { tr {
+                th scope="col" { "Lane" } th scope="col" { "State" } th scope="col" class="number" { "From" }
+                th scope="col" class="number" { "Lasted" }
+            } }
+            tbody { @for row in &rows { tr {
+                th scope="row" { (row.lane) } td { (row.state) }
+                td class="number" { (format::moment_ms(row.start_ns.as_millis())) }
+                td class="number" { (format::duration_ms(row.end_ns.since(row.start_ns) / 1_000_000)) }
+            } } }
+        }
+    };
+    html! { details { summary { "The lanes as a table" } (scrolled("Lanes", table)) } }
+}

@@ -1,0 +1,84 @@
+//! How a line of the verdict stands against what the scenario expects of it: one table that every renderer shares.
+
+use crate::anomaly::{Expectation, Validity};
+use crate::verdict::{CheckLine, FaultLine, RunOutcome, ThresholdLine, Verdict};
+
+/// Whether an expectation was met. The worst of several is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It was.
+    Met,
+    /// Nobody can tell.
+    Unknown,
+    /// It was not.
+    Broken,
+}
+
+impl Standing {
+    /// A symbol that tells the three apart without colour.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Met => "✓",
+            Self::Unknown => "?",
+            Self::Broken => "✗",
+        }
+    }
+
+    /// How a check stands: finding nothing breaks a required one, finding something breaks a forbidden one.
+    pub fn of_check(line: &CheckLine) -> Self {
+        match (line.expect, line.verdict) {
+            (_, Validity::Unknown) => Self::Unknown,
+            (Expectation::Forbidden, Validity::Invalid) | (Expectation::Required, Validity::Valid) => Self::Broken,
+            _ => Self::Met,
+        }
+    }
+
+    /// How a threshold stands.
+    pub fn of_threshold(line: &ThresholdLine) -> Self {
+        match line.verdict {
+            Validity::Valid => Self::Met,
+            Validity::Unknown => Self::Unknown,
+            Validity::Invalid => Self::Broken,
+        }
+    }
+
+    /// How a fault stands: one that is not proven proves nothing about the cluster.
+    pub fn of_fault(line: &FaultLine) -> Self {
+        if line.proven { Self::Met } else { Self::Unknown }
+    }
+
+    /// How the whole run stands.
+    pub fn of_run(verdict: &Verdict) -> Self {
+        match verdict.outcome {
+            RunOutcome::Pass => Self::Met,
+            RunOutcome::Inconclusive => Self::Unknown,
+            RunOutcome::Fail => Self::Broken,
+        }
+    }
+}
+
+/// The word for a check's standing, which says why: `met`, `found, as allowed`, `not seen`, ...
+pub(super) fn check_words(line: &CheckLine) -> &'static str {
+    match (Standing::of_check(line), line.expect, line.found) {
+        (Standing::Unknown, ..) => "unknown",
+        (Standing::Broken, Expectation::Required, _) => "required, not seen",
+        (Standing::Broken, ..) => "violated",
+        (Standing::Met, Expectation::Required, _) => "caught, as required",
+        (Standing::Met, Expectation::Allowed, 1..) => "found, as allowed",
+        (Standing::Met, ..) => "holds",
+    }
+}
+
+/// The word for a run's outcome.
+pub(super) fn outcome_word(outcome: RunOutcome) -> &'static str {
+    match outcome {
+        RunOutcome::Pass => "pass",
+        RunOutcome::Fail => "fail",
+        RunOutcome::Inconclusive => "inconclusive",
+    }
+}
+
+/// The verdict's most important reason.
+pub(super) fn first_reason(verdict: &Verdict) -> &str {
+    verdict.reasons.first().map_or("No reason was recorded.", String::as_str)
+}

@@ -1,0 +1,225 @@
+//! What a person sees when a run ends: the verdict first, then what it rests on, then what to do about it.
+//!
+//! Symbols and words carry the meaning; colour only repeats it. Text from scenarios and brokers cannot move the cursor.
+
+mod paint;
+mod suite;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+pub use paint::Style;
+use paint::{Ink, Page};
+pub use suite::{SuiteLine, suite};
+
+use super::status::{check_words, first_reason, outcome_word};
+use super::{Report, Standing, Window, format};
+use crate::verdict::{FaultLine, RunOutcome};
+
+/// The summary of one run whose files lie in `dir`.
+pub fn render(report: &Report, style: Style, dir: &Path) -> String {
+    let mut page = Page::new(style);
+    headline(report, &mut page);
+    checks(report, &mut page);
+    faults(report, &mut page);
+    thresholds(report, &mut page);
+    figures(report, &mut page);
+    closing(report, &mut page, dir);
+    page.text
+}
+
+fn headline(report: &Report, page: &mut Page) {
+    let verdict = &report.verdict;
+    let standing = Standing::of_run(verdict);
+    let word = outcome_word(verdict.outcome).to_uppercase();
+    page.ink(Ink::of(standing), &format!("{} {word}", standing.symbol()));
+    page.line(&format!("  {}: {}", verdict.scenario, first_reason(verdict)));
+    for reason in verdict.reasons.iter().skip(1) {
+        page.line(&format!("  {reason}"));
+    }
+    let took = format::duration_ms(report.end_ns.as_millis());
+    let facts = format!(
+        "  verdict {}, exit code {}, seed {}, run {}, {took}",
+        verdict.verdict, verdict.exit_code, verdict.seed, verdict.run
+    );
+    page.ink(Ink::Faint, &facts);
+    page.line("");
+    if let Some(missing) = &report.cut {
+        page.line(&format!("  the history is cut: {missing}"));
+    }
+}
+
+fn checks(report: &Report, page: &mut Page) {
+    if report.verdict.checks.is_empty() {
+        return;
+    }
+    page.heading(&format!(
+        "  {:<22}  {:<9}  {:<7} {:>11} {:>9}  result",
+        "check", "expected", "verdict", "examined", "found"
+    ));
+    for line in &report.verdict.checks {
+        let standing = Standing::of_check(line);
+        page.ink(Ink::of(standing), &format!("  {} {:<20}", standing.symbol(), line.check));
+        page.line(&format!(
+            "  {:<9}  {:<7} {:>11} {:>9}  {}",
+            line.expect,
+            line.verdict,
+            format::count(line.examined),
+            format::count(line.found),
+            check_words(line)
+        ));
+        for note in line.notes.iter().filter(|_| standing != Standing::Met) {
+            page.line(&format!("      {note}"));
+        }
+    }
+}
+
+fn faults(report: &Report, page: &mut Page) {
+    if report.verdict.faults.is_empty() {
+        return;
+    }
+    page.heading("  faults");
+    for (line, band) in report.verdict.faults.iter().zip(&report.faults) {
+        let standing = Standing::of_fault(line);
+        page.ink(Ink::of(standing), &format!("  {} {}", standing.symbol(), line.id));
+        page.line(&format!("  {}", band.sentence));
+        page.line(&format!("      proof: {}", line.proof));
+        if line.injected_ms.is_some() {
+            page.line(&format!("      {}", consequences(line)));
+        }
+    }
+}
+
+/// What a fault did to the load, in one line.
+fn consequences(line: &FaultLine) -> String {
+    let recovery = match line.recovery_ms {
+        Some(recovery_ms) => format!("ISR full again {} after the heal", format::duration_ms(recovery_ms)),
+        None => "ISR not seen full again after the heal".to_owned(),
+    };
+    format!(
+        "{} overlapped it; unavailable for {} at most; {recovery}",
+        format::counted(line.sends_overlapping, "send"),
+        format::duration_ms(line.unavailability_ms)
+    )
+}
+
+fn thresholds(report: &Report, page: &mut Page) {
+    if report.verdict.thresholds.is_empty() {
+        return;
+    }
+    page.heading("  thresholds");
+    for line in &report.verdict.thresholds {
+        let standing = Standing::of_threshold(line);
+        page.ink(Ink::of(standing), &format!("  {} {:<22}", standing.symbol(), line.metric.name()));
+        let measured = line.measured_ms.map_or_else(|| "nothing measured".to_owned(), format::duration_ms);
+        page.line(&format!("  {measured}, at most {}", format::duration_ms(line.max_ms)));
+    }
+}
+
+fn figures(report: &Report, page: &mut Page) {
+    let counts = &report.verdict.counts;
+    page.heading("  figures");
+    page.line(&format!(
+        "  records       {} sent, {} acked, {} failed, {} indeterminate",
+        format::count(counts.sent),
+        format::count(counts.acked),
+        format::count(counts.failed),
+        format::count(counts.indeterminate)
+    ));
+    page.line(&format!(
+        "  reads         {}; {} distinct in the log",
+        format::count(counts.read),
+        format::count(counts.read_distinct)
+    ));
+    page.line(&format!("  availability  {}", availability(report)));
+    let latency = report.latencies.iter().find(|window| window.window == Window::Run).and_then(|w| w.latency);
+    if let Some(latency) = latency {
+        page.line(&format!(
+            "  latency       p50 {}, p99 {}, max {}",
+            format::duration_us(latency.p50_us),
+            format::duration_us(latency.p99_us),
+            format::duration_us(latency.max_us)
+        ));
+    }
+}
+
+/// The longest unavailability, and of which partition.
+fn availability(report: &Report) -> String {
+    let availability = &report.verdict.availability;
+    let mut text = format!("unavailable for {} at most", format::duration_ms(availability.max_unavailability_ms));
+    let worst = availability.partitions.iter().max_by_key(|line| line.max_unavailability_ms);
+    if let Some(worst) = worst.filter(|line| line.max_unavailability_ms > 0) {
+        write!(text, ", on {}", worst.partition).expect("a String takes all");
+        if let Some(began_ms) = worst.began_ms {
+            write!(text, " from {}", format::moment_ms(began_ms)).expect("a String takes all");
+        }
+    }
+    text
+}
+
+/// The last lines, which scroll away last: what was wrong, where to read on, how to see it again.
+fn closing(report: &Report, page: &mut Page, dir: &Path) {
+    page.line("");
+    let failed = report.verdict.outcome != RunOutcome::Pass;
+    if let Some(anomaly) = report.anomalies.first().filter(|_| report.verdict.outcome == RunOutcome::Fail) {
+        page.ink(Ink::Bad, &format!("{}:", anomaly.check));
+        page.line(&format!(" {}", anomaly.explanation));
+        let more = report.anomalies_found().saturating_sub(1);
+        if more > 0 {
+            let file = dir.join("anomalies.csv");
+            page.line(&format!("{} more in {}", format::count(more), file.display()));
+        }
+    }
+    page.line(&format!("report: {}", dir.join("report.html").display()));
+    if failed {
+        let scenario = dir.join("scenario.toml").display().to_string();
+        page.line(&format!("repeat: {}", report.reproduce_command(&scenario)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn dir() -> &'static Path {
+        Path::new("reports/some/20260301T120000Z-42")
+    }
+
+    #[test]
+    fn a_valid_run_without_colour() {
+        insta::assert_snapshot!("valid_plain", render(&fixture::valid(), Style::Plain, dir()));
+    }
+
+    #[test]
+    fn a_failed_run_ends_with_the_anomaly_the_report_and_the_command() {
+        insta::assert_snapshot!("invalid_plain", render(&fixture::invalid(), Style::Plain, dir()));
+    }
+
+    #[test]
+    fn an_inconclusive_run_says_why_nobody_can_tell() {
+        insta::assert_snapshot!("inconclusive_plain", render(&fixture::inconclusive(), Style::Plain, dir()));
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let coloured = render(&fixture::invalid(), Style::Colour, dir());
+        insta::assert_snapshot!("invalid_colour", coloured.replace('\u{1b}', "␛"));
+        let mut plain = String::new();
+        for (index, piece) in coloured.split("\u{1b}[").enumerate() {
+            plain.push_str(if index == 0 { piece } else { piece.split_once('m').expect("a whole code").1 });
+        }
+        assert_eq!(plain, render(&fixture::invalid(), Style::Plain, dir()));
+    }
+
+    #[test]
+    fn hostile_names_cannot_reach_the_terminal() {
+        let shown = render(&fixture::hostile(), Style::Plain, dir());
+        assert!(!shown.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn an_empty_run_is_still_a_page() {
+        assert!(render(&fixture::empty(), Style::Plain, dir()).starts_with("? INCONCLUSIVE  empty: "));
+    }
+}

@@ -8,7 +8,7 @@ use crate::run::Judged;
 /// Prints the summary, or `verdict.json`, and returns the run's exit code.
 pub fn tell(judged: &Judged, format: Format, style: Style) -> ExitCode {
     let text = match format {
-        Format::Human => summary::render(&judged.report, judged.directory.path(), summary_style(style)),
+        Format::Human => summary::render(&judged.report, summary_style(style), judged.directory.path()),
         Format::Json => {
             let mut json = serde_json::to_string(&judged.verdict).expect("a verdict is plain data");
             json.push('\n');

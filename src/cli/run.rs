@@ -66,7 +66,7 @@ pub async fn execute(args: &RunArgs, color: ColorChoice) -> ExitCode {
     }
     signals.abort();
     if ended.len() > 1 && args.format == Format::Human {
-        let rows: Vec<summary::SuiteRow> = ended.iter().map(Ended::row).collect();
+        let rows: Vec<summary::SuiteLine> = ended.iter().map(Ended::row).collect();
         let style = outcome::summary_style(Style::choose(color, &std::io::stdout()));
         if let Err(code) = print(&summary::suite(&rows, style)) {
             return code;
@@ -130,12 +130,12 @@ async fn run_one(source: &Source, args: &RunArgs, color: ColorChoice, interrupt:
 }
 
 impl Ended {
-    fn row(&self) -> summary::SuiteRow {
-        summary::SuiteRow {
+    fn row(&self) -> summary::SuiteLine {
+        summary::SuiteLine {
             scenario: self.scenario.clone(),
-            said: self.said.clone(),
+            outcome: self.said.clone(),
             exit_code: self.code.as_u8(),
-            took_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            duration_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }

@@ -23,7 +23,7 @@ const TABLE: Table<'static> = &[
     ("plan", &["fault", "scenario"]),
     ("check", &["kafka", "fault", "anomaly", "history", "scenario", "plan"]),
     ("verdict", &["kafka", "fault", "anomaly", "history", "scenario", "plan", "check"]),
-    ("report", &["kafka", "fault", "anomaly", "history", "scenario", "plan", "check", "verdict"]),
+    ("report", &["kafka", "fault", "anomaly", "history", "scenario", "plan", "verdict"]),
     ("cluster", &["kafka", "fault", "history", "scenario"]),
     ("workload", &["kafka", "history", "scenario", "plan"]),
     ("nemesis", &["kafka", "fault", "history", "plan", "cluster"]),

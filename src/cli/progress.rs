@@ -137,7 +137,10 @@ impl Follower {
             Display::Lines => TELL_INTERVAL,
         };
         if since >= interval {
-            let rate = |new: u64, old: u64| (new.saturating_sub(old) as f64 / since.as_secs_f64()).round() as u64;
+            let since_ms = since.as_millis().max(1);
+            let rate = |new: u64, old: u64| {
+                u64::try_from(u128::from(new.saturating_sub(old)) * 1000 / since_ms).unwrap_or(u64::MAX)
+            };
             self.rates = (rate(now.acked, self.told.1.acked), rate(now.read, self.told.1.read));
             self.told = (Instant::now(), now);
             let loaded = matches!(self.phase, Some(Phase::Warmup | Phase::Chaos | Phase::Recovery | Phase::Drain));
@@ -154,10 +157,10 @@ impl Follower {
         let phase = self.phase.map_or("prepare", Phase::name);
         let mut text = format!("{} {phase} {:.0} s", self.style.bold(&self.scenario), self.began.elapsed().as_secs_f64());
         if let Some(counters) = counters {
-            text.push_str(&format!("  {}", self.load(counters)));
+            text = format!("{text}  {}", self.load(counters));
         }
         if !self.in_force.is_empty() {
-            text.push_str(&format!("  in force: {}", self.in_force.join(", ")));
+            text = format!("{text}  in force: {}", self.in_force.join(", "));
         }
         bar.set_message(text);
         bar.tick();

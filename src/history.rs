@@ -13,6 +13,8 @@ pub mod event;
 pub mod reader;
 pub mod recorder;
 pub mod row;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::BTreeMap;

@@ -166,7 +166,9 @@ fn read_events(path: &Path, cuts: &mut Vec<String>) -> Result<Vec<Event>, ReadEr
     let misplaced = |line, problem| Err(ReadError::Misplaced { path: path.to_owned(), line, problem });
     for (index, event) in events.iter().enumerate() {
         match event.kind {
-            EventKind::RunStarted { .. } if index > 0 => return misplaced(index + 1, "run-started is not the first line"),
+            EventKind::RunStarted { .. } if index > 0 => {
+                return misplaced(index + 1, "run-started is not the first line");
+            }
             EventKind::RunEnded { .. } if index + 1 < lines.len() => {
                 return misplaced(index + 1, "run-ended is not the last line");
             }
@@ -224,9 +226,8 @@ fn read_rows<R: Columnar>(
             break;
         }
         while !chunk.is_empty() {
-            let batch = decoder
-                .decode(&mut chunk)
-                .map_err(|source| ReadError::Batch { path: path.clone(), rows, source })?;
+            let batch =
+                decoder.decode(&mut chunk).map_err(|source| ReadError::Batch { path: path.clone(), rows, source })?;
             if !version_checked && decoder.schema().is_some() {
                 check_schema(&path, &decoder)?;
                 version_checked = true;
@@ -246,8 +247,11 @@ fn read_rows<R: Columnar>(
             }
         }
     }
-    if decoder.finish().is_err() || decoder.schema().is_none() {
-        cuts.push(format!("{} ends in the middle of a batch, after row {rows}", R::FILE));
+    // The decoder takes in a schema only once something follows it: without one there was no batch and no end mark.
+    if decoder.schema().is_none() {
+        cuts.push(format!("{} ends before its first batch", R::FILE));
+    } else if decoder.finish().is_err() {
+        cuts.push(format!("{} ends in the middle of a batch, after {rows} rows", R::FILE));
     }
     Ok(rows)
 }

@@ -63,7 +63,9 @@ pub fn judge(persistence: Persistence, error: i16, acks: Acks) -> Judgement {
         }
         (_, 0, Acks::Some) => judged(Outcome::Info, "no error, but no acknowledgement either"),
         (Persistence::Persisted, ..) => judged(Outcome::Info, "acknowledged and failed at once: believe neither"),
-        (Persistence::PossiblyPersisted, ..) => judged(Outcome::Info, "transmitted; nobody knows whether it was appended"),
+        (Persistence::PossiblyPersisted, ..) => {
+            judged(Outcome::Info, "transmitted; nobody knows whether it was appended")
+        }
         (Persistence::NotPersisted, error, _) => match REFUSALS.iter().find(|(code, _)| *code == error) {
             Some((_, reason)) => judged(Outcome::Fail, reason),
             None => judged(Outcome::Info, "librdkafka says not persisted, but an attempt may have been (KAFKA-13574)"),
@@ -98,8 +100,7 @@ pub fn judge_commit(error: i32) -> Outcome {
 mod tests {
     use super::*;
 
-    const ALL: [Persistence; 3] =
-        [Persistence::NotPersisted, Persistence::PossiblyPersisted, Persistence::Persisted];
+    const ALL: [Persistence; 3] = [Persistence::NotPersisted, Persistence::PossiblyPersisted, Persistence::Persisted];
 
     fn outcome(persistence: Persistence, error: i16) -> Outcome {
         judge(persistence, error, Acks::Some).outcome
@@ -121,8 +122,7 @@ mod tests {
     fn only_refusals_that_every_attempt_gets_are_fail() {
         for persistence in ALL {
             for error in -200..=130 {
-                let refusal = persistence == Persistence::NotPersisted
-                    && [17, 21, 29, 31, 76].contains(&error);
+                let refusal = persistence == Persistence::NotPersisted && [17, 21, 29, 31, 76].contains(&error);
                 assert_eq!(outcome(persistence, error) == Outcome::Fail, refusal, "{persistence:?} {error}");
             }
         }

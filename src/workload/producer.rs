@@ -166,11 +166,8 @@ impl Producer {
         let table = (process, assignment.topic_index, assignment.in_flight.max(1) as usize);
         let context = SendContext::new(errors, recorder.clock(), assignment.acks, Arc::clone(counters), table);
         let client = assignment.config.create_with_context(context)?;
-        let role = ProcessRole::Producer {
-            name: assignment.name.clone(),
-            index: assignment.index,
-            incarnation: self.lives,
-        };
+        let role =
+            ProcessRole::Producer { name: assignment.name.clone(), index: assignment.index, incarnation: self.lives };
         self.lives += 1;
         let label = role.label();
         recorder.event(EventKind::ProcessStarted { process, role });

@@ -257,7 +257,7 @@ fn read_rows<R: Columnar>(
 }
 
 fn next_chunk(file: &mut File, path: &Path) -> Result<Buffer, ReadError> {
-    let mut bytes = Vec::with_capacity(CHUNK_BYTES);
+    let mut bytes = Vec::new();
     file.take(CHUNK_BYTES as u64)
         .read_to_end(&mut bytes)
         .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;

@@ -187,7 +187,7 @@ fn a_recorder_that_was_killed_leaves_what_was_flushed() {
     recorder.handle().event(EventKind::Interrupted { signal: "SIGINT".to_owned() });
     recorder.handle().sends(vec![sample_send(), sample_send()]);
     // The promise is one second; a slow machine gets the benefit of the doubt.
-    std::thread::sleep(Duration::from_millis(2000));
+    std::thread::sleep(Duration::from_secs(2));
     for file in FILES {
         std::fs::copy(dir.path().join(file), copy.path().join(file)).expect("a copy");
     }

@@ -9,7 +9,7 @@
 //! librdkafka keeps a status for each message and promises not to lower it once it was `POSSIBLY_PERSISTED`. But it does
 //! not raise it for every attempt that may have been appended. When a broker answers a produce request with an error that
 //! calls for new metadata (`NOT_LEADER_OR_FOLLOWER`, `UNKNOWN_TOPIC_OR_PARTITION`, `KAFKA_STORAGE_ERROR`, ...), the message
-//! is queued again as `NOT_PERSISTED`, on the grounds that it was refused (rdkafka_request.c,
+//! is queued again as `NOT_PERSISTED`, on the grounds that it was refused (`rdkafka_request.c`,
 //! `rd_kafka_handle_Produce_error`). With acks=all, a leader that has already appended the record answers just so when it
 //! loses its leadership while it waits for the followers, and the record may live on in the new leader's log
 //! (KAFKA-13574). The same status is given to any error that librdkafka has no opinion on, `UNKNOWN_SERVER_ERROR` among

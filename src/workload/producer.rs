@@ -319,8 +319,8 @@ impl Life {
         self.key.clear();
         write!(self.key, "k{}", draft.key).expect("a vector takes every write");
         let record = RecordId { process: self.process, sequence };
-        let place = Place { topic: assignment.topic_index, partition };
-        let stamp = Stamp { run: shared.run, record, place, send_ns: invoke_ns, bytes: draft.bytes };
+        let target = Place { topic: assignment.topic_index, partition };
+        let stamp = Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, bytes: draft.bytes };
         payload::encode(&mut self.payload, &stamp, &self.key);
         let message = BaseRecord::with_opaque_to(&assignment.topic, slot)
             .partition(partition.0)

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use super::drain::{drain, end_offsets};
 use super::testing;
@@ -277,6 +278,37 @@ fn every_send_is_accounted_for_while_brokers_go_and_come_back() {
     assert_dense(&history);
     assert!(history.events.iter().any(|event| matches!(event.kind, EventKind::ClientError { .. })));
     assert!(history.events.iter().any(|event| matches!(event.kind, EventKind::Backpressure { .. })));
+}
+
+#[test]
+fn a_producer_that_meets_a_fatal_error_lives_on_as_a_new_process() {
+    let mock = mock();
+    let bootstrap = mock.bootstrap_servers();
+    let scenario = scenario(vec![producer("chatters", 1, Rate::PerSecond(2000.0))], vec![]);
+    let ((_dir, path), recorder, handle) = recorder();
+    let load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let counters = load.counters();
+    wait_until("1,000 acknowledgements", &counters, |totals| totals.acked >= 1000);
+    // At the head of the line, this means that producer and broker disagree: idempotence cannot go on.
+    let desynchronised = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    mock.request_errors(RDKafkaApiKey::Produce, &[desynchronised]);
+    wait_until("a send of unknown outcome", &counters, |totals| totals.indeterminate > 0);
+    let before = counters.totals().acked;
+    wait_until("new acknowledgements", &counters, |totals| totals.acked > before + 1000);
+    let history = wind_up(load, &bootstrap, recorder, &path);
+
+    let lives: BTreeSet<u32> = history
+        .processes
+        .values()
+        .filter_map(|role| if let ProcessRole::Producer { incarnation, .. } = role { Some(*incarnation) } else { None })
+        .collect();
+    assert_eq!(lives, BTreeSet::from([0, 1]));
+    assert_dense(&history);
+    let rows: u64 = history.partitions.values().map(|partition| partition.sends.len() as u64).sum();
+    assert_eq!(rows, counters.totals().sent);
+    assert_eq!(harness_errors(&history), Vec::<&EventKind>::new());
+    assert!(history.events.iter().any(|event| matches!(&event.kind,
+        EventKind::ProcessEnded { reason, .. } if reason == "a fatal error of the client")));
 }
 
 #[test]

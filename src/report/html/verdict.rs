@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{class_of, pill, scrolled};
 use crate::report::status::{check_words, first_reason, outcome_word};
 use crate::report::{Report, Standing, Window, format};
-use crate::verdict::CheckLine;
+use crate::verdict::{CheckLine, Verdict};
 
 /// The banner.
 pub(super) fn banner(report: &Report) -> Markup {
@@ -67,7 +67,7 @@ fn repeat(report: &Report) -> Markup {
 /// The checks: those that fail first, then those that nobody can tell, then the rest.
 pub(super) fn checks(report: &Report) -> Markup {
     let mut lines: Vec<&CheckLine> = report.verdict.checks.iter().collect();
-    lines.sort_by_key(|line| std::cmp::Reverse(Standing::of_check(line)));
+    lines.sort_by_key(|line| std::cmp::Reverse(Standing::of_check(line, &report.verdict)));
     let table = html! {
         table class="checks" {
             caption { span { "Each check asks one question of the whole history." } }
@@ -76,7 +76,7 @@ pub(super) fn checks(report: &Report) -> Markup {
                 th scope="col" class="number" { "Examined" } th scope="col" { "Expected" }
                 th scope="col" { "Verdict" }
             } }
-            tbody { @for line in lines { (check(line)) } }
+            tbody { @for line in lines { (check(line, &report.verdict)) } }
         }
     };
     html! {
@@ -85,11 +85,11 @@ pub(super) fn checks(report: &Report) -> Markup {
     }
 }
 
-fn check(line: &CheckLine) -> Markup {
-    let standing = Standing::of_check(line);
+fn check(line: &CheckLine, verdict: &Verdict) -> Markup {
+    let standing = Standing::of_check(line, verdict);
     html! {
         tr class=(class_of(standing)) {
-            td { (pill(standing, check_words(line))) }
+            td { (pill(standing, check_words(line, verdict))) }
             th scope="row" {
                 span class="name" { (line.check) }
                 span class="aside" { (line.check.question()) }

@@ -374,10 +374,11 @@ fn heal_fails(drawn: &mut Drawn) -> Option<()> {
 }
 
 fn skip_fault(drawn: &mut Drawn) -> Option<()> {
-    forget(drawn, |kind| {
-        matches!(kind, EventKind::Inject { .. } | EventKind::Heal { .. } | EventKind::Proof { .. })
-    })?;
-    tell(drawn, EventKind::FaultSkipped { fault: FaultId("kill".to_owned()), reason: "chat-0 has no leader".to_owned() })
+    forget(drawn, |kind| matches!(kind, EventKind::Inject { .. } | EventKind::Heal { .. } | EventKind::Proof { .. }))?;
+    tell(
+        drawn,
+        EventKind::FaultSkipped { fault: FaultId("kill".to_owned()), reason: "chat-0 has no leader".to_owned() },
+    )
 }
 
 fn stay_broken(drawn: &mut Drawn) -> Option<()> {

@@ -100,7 +100,10 @@ fn reason(check: &CheckLine, covered: bool) -> Vec<(Rank, String)> {
         found => format!("{name} found {found} violations"),
     };
     let doubts = |why: &str| {
-        let note = check.notes.first().map_or_else(|| "it gave no reason".to_owned(), |note| note.trim_end_matches('.').to_owned());
+        let note = check
+            .notes
+            .first()
+            .map_or_else(|| "it gave no reason".to_owned(), |note| note.trim_end_matches('.').to_owned());
         vec![(Rank::Inconclusive, format!("{name} is unknown{why}: {note}."))]
     };
     match (check.expect, check.verdict) {
@@ -109,7 +112,8 @@ fn reason(check: &CheckLine, covered: bool) -> Vec<(Rank, String)> {
             check.notes.iter().map(|note| (Rank::Inconclusive, note.clone())).collect()
         }
         (Expectation::Forbidden, Validity::Invalid) => {
-            let example = check.examples.first().map_or_else(String::new, |example| format!(" {}", example.explanation));
+            let example =
+                check.examples.first().map_or_else(String::new, |example| format!(" {}", example.explanation));
             vec![(Rank::Violation, format!("{found}.{example}"))]
         }
         (Expectation::Required, Validity::Invalid) => vec![(Rank::Fine, format!("{found}, as the scenario requires."))],
@@ -122,7 +126,9 @@ fn reason(check: &CheckLine, covered: bool) -> Vec<(Rank, String)> {
             )]
         }
         (Expectation::Required, Validity::Valid) => {
-            let text = format!("{name} found nothing, which the scenario requires, but the evidence is not ample enough to tell.");
+            let text = format!(
+                "{name} found nothing, which the scenario requires, but the evidence is not ample enough to tell."
+            );
             vec![(Rank::Inconclusive, text)]
         }
         (Expectation::Required, Validity::Unknown) => doubts(", although the scenario requires it to find something"),

@@ -113,12 +113,11 @@ fn demand_faults(evidence: &Evidence<'_>, demands: &mut Demands) {
     }
     let healed = lives.iter().any(|life| life.heal.done.is_some());
     demands.demand(match &evidence.timeline.wholeness {
-        Wholeness::Whole => None,
         Wholeness::NotWhole(last_seen) => {
             Some(format!("The cluster did not become whole after the heals: {last_seen}."))
         }
         Wholeness::NotObserved if healed => Some("Nobody saw the cluster whole after the heals.".to_owned()),
-        Wholeness::NotObserved => None,
+        Wholeness::Whole | Wholeness::NotObserved => None,
     });
 }
 

@@ -129,11 +129,11 @@ impl<'a> Case<'a> {
     }
 
     fn ended(&mut self, in_order: &[i64], forced: Option<i64>) {
-        let codes = self.during.iter().filter_map(|look| match look.3.process {
+        let mut codes = self.during.iter().filter_map(|look| match look.3.process {
             ProcessState::Exited { exit_code } => Some(exit_code),
             _ => None,
         });
-        match codes.last() {
+        match codes.next_back() {
             Some(code) if in_order.contains(&code) => self.seen.push(format!("exited {code}")),
             Some(code) if forced == Some(code) => {
                 self.seen.push(format!("exited {code}, killed when its grace had run out"));
@@ -197,13 +197,13 @@ impl<'a> Case<'a> {
                 self.seen.push("then the same life answered".to_owned());
             }
             (Some(_), NextLife::Same) => {
-                self.missing.push("the same life after the heal (it was started anew)".to_owned())
+                self.missing.push("the same life after the heal (it was started anew)".to_owned());
             }
             (Some(life), NextLife::Another) if is_later(life, started_at) => {
                 self.seen.push("then a new life answered".to_owned());
             }
             (Some(_), NextLife::Another) => {
-                self.missing.push("a new life after the heal (it never went down)".to_owned())
+                self.missing.push("a new life after the heal (it never went down)".to_owned());
             }
         }
     }

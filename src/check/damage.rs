@@ -1,5 +1,7 @@
 //! Ways to damage a valid run, and which checks each has to set off: those, and no others.
 
+#![expect(clippy::unnecessary_wraps, reason = "every damage has the shape of those that may find nothing to damage")]
+
 use crate::anomaly::CheckName::{
     self, Corrupt, Coverage, Duplicate, GroupDelivery, InconsistentOffsets, LostWrite, Phantom, ProducerOrder,
     RealtimeOrder,
@@ -66,8 +68,8 @@ pub(crate) const ALL: &[Damage] = damages![
     "another length", odd_length, &[(Corrupt, Invalid)];
     "misplaced", |drawn| append(drawn, id(0, 0), ReadStatus::Misplaced), &[(Corrupt, Invalid)];
     "two records at one offset", clash, &[(InconsistentOffsets, Invalid)];
-    "acknowledged elsewhere", |drawn| reacknowledge(drawn, Elsewhere::Nowhere), &[(InconsistentOffsets, Invalid)];
-    "acknowledged at another's offset", |drawn| reacknowledge(drawn, Elsewhere::Taken), &[(InconsistentOffsets, Invalid)];
+    "acknowledged elsewhere", |drawn| reacknowledge(drawn, &Elsewhere::Nowhere), &[(InconsistentOffsets, Invalid)];
+    "acknowledged at another's offset", |drawn| reacknowledge(drawn, &Elsewhere::Taken), &[(InconsistentOffsets, Invalid)];
     "lost, and its offset given away", overwrite, &[(LostWrite, Invalid), (InconsistentOffsets, Invalid)];
     "a group skips a record", group_skips, &[(GroupDelivery, Invalid)];
     "a group stops early", group_stops, &[(GroupDelivery, Unknown), (Coverage, Unknown)];
@@ -277,7 +279,7 @@ enum Elsewhere {
     Taken,
 }
 
-fn reacknowledge(drawn: &mut Drawn, place: Elsewhere) -> Option<()> {
+fn reacknowledge(drawn: &mut Drawn, place: &Elsewhere) -> Option<()> {
     let Appended { record, .. } = middle(drawn)?;
     let offset = match place {
         Elsewhere::Nowhere => drawn.ends[0] + 10,
@@ -374,10 +376,11 @@ fn heal_fails(drawn: &mut Drawn) -> Option<()> {
 }
 
 fn skip_fault(drawn: &mut Drawn) -> Option<()> {
-    forget(drawn, |kind| {
-        matches!(kind, EventKind::Inject { .. } | EventKind::Heal { .. } | EventKind::Proof { .. })
-    })?;
-    tell(drawn, EventKind::FaultSkipped { fault: FaultId("kill".to_owned()), reason: "chat-0 has no leader".to_owned() })
+    forget(drawn, |kind| matches!(kind, EventKind::Inject { .. } | EventKind::Heal { .. } | EventKind::Proof { .. }))?;
+    tell(
+        drawn,
+        EventKind::FaultSkipped { fault: FaultId("kill".to_owned()), reason: "chat-0 has no leader".to_owned() },
+    )
 }
 
 fn stay_broken(drawn: &mut Drawn) -> Option<()> {

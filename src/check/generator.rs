@@ -10,8 +10,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::fault::{FaultId, FaultKind, Moment, Observation, Probe, ProcessState, Signal, Standing, Target};
-use crate::history::event::{FaultStage, RevocationCause};
 use crate::history::EventKind;
+use crate::history::event::{FaultStage, RevocationCause};
 use crate::kafka::{BrokerId, Outcome, ProcessId, RecordId, TimeNs, TopicPartition};
 use crate::plan::{PlannedStart, Step};
 

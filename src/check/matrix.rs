@@ -22,8 +22,12 @@ fn not_valid(answers: &[CheckResult]) -> BTreeMap<CheckName, Validity> {
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
-    (1u32..4, 1u32..5, 0u32..3, 60u32..300)
-        .prop_map(|(partitions, producers, groups, sends)| Shape { partitions, producers, groups, sends })
+    (1u32..4, 1u32..5, 0u32..3, 60u32..300).prop_map(|(partitions, producers, groups, sends)| Shape {
+        partitions,
+        producers,
+        groups,
+        sends,
+    })
 }
 
 proptest! {

@@ -41,8 +41,12 @@ enum Value {
 /// Judges every threshold, in the scenario's order.
 pub fn judge(history: &History, scenario: &Scenario, measured: &Measured) -> Vec<ThresholdLine> {
     let needs_latency = |metric| !matches!(metric, Metric::Unavailability | Metric::Recovery);
-    let latencies =
-        scenario.thresholds.iter().any(|threshold| needs_latency(threshold.metric)).then(|| latencies(history)).flatten();
+    let latencies = scenario
+        .thresholds
+        .iter()
+        .any(|threshold| needs_latency(threshold.metric))
+        .then(|| latencies(history))
+        .flatten();
     let lines = scenario.thresholds.iter().map(|threshold| {
         let value = match threshold.metric {
             Metric::Unavailability => measured.unavailability_ns.map_or(Value::Nothing, Value::Exactly),

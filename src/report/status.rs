@@ -29,10 +29,9 @@ impl Standing {
     pub fn of_check(line: &CheckLine, verdict: &Verdict) -> Self {
         let covered = || verdict.checks.iter().any(|l| l.check == CheckName::Coverage && l.verdict == Validity::Valid);
         match (line.expect, line.verdict) {
-            (_, Validity::Unknown) => Self::Unknown,
             (Expectation::Forbidden, Validity::Invalid) => Self::Broken,
             (Expectation::Required, Validity::Valid) if covered() => Self::Broken,
-            (Expectation::Required, Validity::Valid) => Self::Unknown,
+            (_, Validity::Unknown) | (Expectation::Required, Validity::Valid) => Self::Unknown,
             _ => Self::Met,
         }
     }

@@ -18,7 +18,7 @@ use crate::history::event::FaultStage;
 use crate::history::{Event, EventKind, Phase};
 use crate::run::Live;
 use crate::scenario::Scenario;
-use crate::workload::{Totals, Counters};
+use crate::workload::{Counters, Totals};
 
 const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -45,9 +45,8 @@ impl Progress {
         };
         let style = Style::choose(color, &std::io::stderr());
         let name = scenario.name.clone();
-        let thread = bar.map(|display| {
-            std::thread::spawn(move || Follower::new(name, display, style, counters).follow(&inbox))
-        });
+        let thread =
+            bar.map(|display| std::thread::spawn(move || Follower::new(name, display, style, counters).follow(&inbox)));
         (Self { thread }, live)
     }
 
@@ -155,7 +154,8 @@ impl Follower {
     fn draw(&self, counters: Option<&Totals>) {
         let Display::Bar(bar) = &self.display else { return };
         let phase = self.phase.map_or("prepare", Phase::name);
-        let mut text = format!("{} {phase} {:.0} s", self.style.bold(&self.scenario), self.began.elapsed().as_secs_f64());
+        let mut text =
+            format!("{} {phase} {:.0} s", self.style.bold(&self.scenario), self.began.elapsed().as_secs_f64());
         if let Some(counters) = counters {
             text = format!("{text}  {}", self.load(counters));
         }

@@ -4,8 +4,6 @@
 
 pull_limit_s=${WIBER_PULL_LIMIT_S:-120}
 label=wiber-chaos.recipe
-# What a fault needs inside a broker's network namespace, and what people look for in a container.
-base_packages=(procps hostname iproute2 iptables nftables)
 
 has_image() { docker image inspect "$1" >/dev/null 2>&1; }
 pull() { timeout "$pull_limit_s" docker pull -q "$1" >/dev/null 2>&1 9>&-; }
@@ -93,7 +91,9 @@ ensure_base() {
         [ "$with_java" = no ] && return
         [ "$(label_of "$BASE_IMAGE" wiber-chaos.java)" = java ] && return
     fi
-    local packages=("${base_packages[@]}")
+    # What a fault needs inside a broker's network namespace, and what people look for in a container.
+    local packages
+    mapfile -t packages <"$here/base/packages"
     if own_sources >/dev/null; then
         ensure_builders
         if [ "$with_java" != no ]; then
@@ -155,7 +155,8 @@ import_base() {
     apt-config dump Acquire >"$workspace/acquire.conf"
     own_sources | TMPDIR=$workspace mmdebstrap --mode=root --variant=essential --include="$packages" --format=tar \
         --aptopt="$workspace/acquire.conf" \
-        --customize-hook='rm -rf "$1"/etc/apt/apt.conf.d/* "$1"/etc/apt/sources.list "$1"/usr/share/man/* "$1"/usr/share/locale/*' \
+        --customize-hook='rm -rf "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/apt/sources.list "$1"/usr/share/man/* "$1"/usr/share/locale/*' \
+        --customize-hook='find "$1"/usr/share/doc -type f ! -name copyright -delete' \
         '' "$workspace/base.tar" - || return
     docker import -c "LABEL $label=$recipe" -c "LABEL wiber-chaos.java=$with_java" "$workspace/base.tar" "$BASE_IMAGE" || return
     rm -f "$workspace/base.tar"

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::cluster::Cluster;
 use crate::cluster::ledger::{Entry, Ledger};
@@ -56,10 +56,15 @@ impl State {
 
 type States = Arc<BTreeMap<FaultId, watch::Sender<State>>>;
 
-/// Whether faults may still begin or go on; turned once, by the end of the chaos phase or by an interruption.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether faults may still begin, or go on. It only ever moves forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Season {
+    /// Both.
     Chaos,
+    /// The chaos phase is over: none begins any more, and those in force last as long as was planned. An injection that
+    /// took longer than usual must not make its fault a shorter one.
+    Closing,
+    /// The run was interrupted: all are healed at once.
     Over,
 }
 
@@ -91,7 +96,8 @@ impl Nemesis {
         Self { cluster, recorder, ledger, settle_limit }
     }
 
-    /// Runs the plan's chaos phase. Returns when it is over, early when `stop` turns true, and nothing is in force.
+    /// Runs the plan's chaos phase. Returns when it is over and nothing is in force: later than planned where a fault had
+    /// to wait for the one before, early when `stop` turns true.
     pub async fn disturb(&self, plan: &Plan, mut stop: watch::Receiver<bool>) -> Disturbance {
         let began = Instant::now();
         let end = began + Duration::from_millis(plan.phases.chaos_ms);
@@ -103,15 +109,26 @@ impl Nemesis {
             let life = Life { nemesis: self.clone(), step, states: Arc::clone(&states), season: season.subscribe() };
             tasks.spawn(life.live(began));
         }
-        // An error of the timeout is the phase's end; an error inside it is that nobody can interrupt any more.
-        drop(timeout_at(end, stop.wait_for(|stop| *stop)).await);
-        if !*stop.borrow() {
+        let interrupted = async {
+            if stop.wait_for(|stop| *stop).await.is_err() {
+                // Nobody is left who could interrupt.
+                std::future::pending::<()>().await;
+            }
+        };
+        let played = async {
             sleep_until(end).await;
-        }
-        season.send_replace(Season::Over);
-        for state in states.values() {
-            // Each life ends its own fault; every step on the way there has a limit.
-            drop(state.subscribe().wait_for(State::is_over).await);
+            // Faults that follow others wait for the cluster, which may be slower here than where the scenario was
+            // written. They get their turn, within the limit that a recovery has.
+            drop(timeout(self.settle_limit, all_over(&states)).await);
+            season.send_replace(Season::Closing);
+            all_over(&states).await;
+        };
+        tokio::select! {
+            () = played => {}
+            () = interrupted => {
+                season.send_replace(Season::Over);
+                all_over(&states).await;
+            }
         }
         Disturbance { states, tasks }
     }
@@ -169,7 +186,7 @@ impl Life {
                             _ => return Err(format!("fault `{fault}`, which it follows, never came to its end")),
                         }
                     }
-                    _ = watched.wait_for(|season| *season == Season::Over) => return Err(over.to_owned()),
+                    _ = watched.wait_for(|season| *season != Season::Chaos) => return Err(over.to_owned()),
                 }
                 rest_until(season, Instant::now() + Duration::from_millis(delay_ms)).await.map_err(|()| over.to_owned())
             }
@@ -265,9 +282,17 @@ impl Nemesis {
     }
 }
 
-/// Rests until `end`; an error when the season is over first.
+/// Waits until nothing is in force, and nothing will be. Each life ends its own fault; every step there has a limit.
+async fn all_over(states: &States) {
+    for state in states.values() {
+        // The sender lives as long as the map that is borrowed here, so this cannot fail.
+        drop(state.subscribe().wait_for(State::is_over).await);
+    }
+}
+
+/// Rests until `end`; an error when the season for new faults is over first.
 async fn rest_until(mut season: watch::Receiver<Season>, end: Instant) -> Result<(), ()> {
-    match timeout_at(end, season.wait_for(|season| *season == Season::Over)).await {
+    match timeout_at(end, season.wait_for(|season| *season != Season::Chaos)).await {
         Ok(_) => Err(()),
         Err(_) => Ok(()),
     }

@@ -13,14 +13,14 @@ pub struct CleanArgs {
     /// Only show what would be removed
     #[arg(long)]
     pub dry_run: bool,
-    /// Also what dead runs of other hosts left in a shared engine
+    /// Also runs that no ledger here knows: of other hosts or users, dead or alive
     #[arg(long)]
     pub all: bool,
 }
 
 /// Removes, and says what it removed. 5 when the engine cannot be asked, 6 when something could not be removed.
 pub async fn clean(args: &CleanArgs, color: ColorChoice) -> ExitCode {
-    let scope = if args.all { Scope::EveryHost } else { Scope::ThisHost };
+    let scope = if args.all { Scope::Everything } else { Scope::Ours };
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Remove };
     match sweep(&ledger::state_dir(), scope, mode).await {
         Ok(swept) => match print(&tell(&swept, mode, Style::choose(color, &std::io::stdout()))) {
@@ -54,7 +54,7 @@ fn tell(swept: &Swept, mode: Mode, style: Style) -> String {
         }
     };
     swept.dead.iter().for_each(|found| list(verb, found));
-    swept.foreign.iter().for_each(|found| list("left alone, because another host's (see --all),", found));
+    swept.foreign.iter().for_each(|found| list("left alone, because no ledger here knows it (see --all),", found));
     for label in &swept.alive {
         text.push_str(&format!("left alone, because it lives: run {}\n", style.bold(label)));
     }

@@ -13,14 +13,14 @@ pub struct CleanArgs {
     /// Only show what would be removed
     #[arg(long)]
     pub dry_run: bool,
-    /// Also what dead runs of other hosts left in a shared engine
+    /// Also runs that no ledger here knows: of other hosts or users, dead or alive
     #[arg(long)]
     pub all: bool,
 }
 
 /// Removes, and says what it removed. 5 when the engine cannot be asked, 6 when something could not be removed.
 pub async fn clean(args: &CleanArgs, color: ColorChoice) -> ExitCode {
-    let scope = if args.all { Scope::EveryHost } else { Scope::ThisHost };
+    let scope = if args.all { Scope::Everything } else { Scope::Ours };
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Remove };
     match sweep(&ledger::state_dir(), scope, mode).await {
         Ok(swept) => match print(&tell(&swept, mode, Style::choose(color, &std::io::stdout()))) {
@@ -52,7 +52,7 @@ fn tell(swept: &Swept, mode: Mode, style: Style) -> String {
         std::iter::once(heading).chain(names).collect::<Vec<_>>()
     };
     let mut lines: Vec<String> = swept.dead.iter().flat_map(|found| list(verb, found)).collect();
-    let foreign = "left alone, because another host's (see --all),";
+    let foreign = "left alone, because no ledger here knows it (see --all),";
     lines.extend(swept.foreign.iter().flat_map(|found| list(foreign, found)));
     lines.extend(swept.alive.iter().map(|label| format!("left alone, because it lives: run {}", style.bold(label))));
     if swept.dead.is_empty() {

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::cluster::ClusterError;
-use crate::cluster::docker::host_name;
 use crate::cluster::engine::{Engine, Leftovers};
 use crate::cluster::ledger::{self, LedgerError};
 
-/// Which labelled things without a ledger here may be removed.
+/// Which labelled things may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Only this host's: another host that shares the engine keeps the ledgers of its runs for itself.
-    ThisHost,
-    /// Every host's, except runs that are known to live.
-    EveryHost,
+    /// Only what a ledger here proves dead. A ledger that is not here may lie on another host that shares the engine, or
+    /// in another user's state directory, and its run may live: nobody here can tell.
+    Ours,
+    /// Also what no ledger here knows.
+    Everything,
 }
 
 /// Whether to remove, or only to tell.
@@ -42,7 +42,7 @@ pub struct Swept {
     pub dead: Vec<Found>,
     /// The labels of the runs that live.
     pub alive: Vec<String>,
-    /// Labelled things of other hosts, left alone.
+    /// Labelled things that no ledger here knows, left alone.
     pub foreign: Vec<Found>,
 }
 
@@ -71,14 +71,13 @@ pub async fn sweep(state: &Path, scope: Scope, mode: Mode) -> Result<Swept, Swee
     let ledgers = ledger::survey(state)?;
     let living: BTreeSet<&String> = ledgers.alive.iter().collect();
     let our_dead: BTreeSet<&String> = ledgers.dead.iter().map(|dead| &dead.label).collect();
-    let here = host_name();
     let mut swept = Swept { alive: ledgers.alive.clone(), ..Swept::default() };
-    for ((label, host), leftovers) in engine.labelled(None).await? {
+    for ((label, _), leftovers) in engine.labelled(None).await? {
         let found = Found { label, leftovers };
         if living.contains(&found.label) {
             continue;
         }
-        if our_dead.contains(&found.label) || host == here || scope == Scope::EveryHost {
+        if our_dead.contains(&found.label) || scope == Scope::Everything {
             if mode == Mode::Remove {
                 let removed = engine.remove(&found.leftovers).await;
                 removed.map_err(|source| SweepError::Stuck { label: found.label.clone(), source })?;
@@ -101,6 +100,6 @@ pub async fn sweep(state: &Path, scope: Scope, mode: Mode) -> Result<Swept, Swee
 pub async fn dead_runs(state: &Path) {
     let has_dead = ledger::survey(state).is_ok_and(|ledgers| !ledgers.dead.is_empty());
     if has_dead {
-        drop(sweep(state, Scope::ThisHost, Mode::Remove).await);
+        drop(sweep(state, Scope::Ours, Mode::Remove).await);
     }
 }

@@ -7,7 +7,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## a container engine and the images, where they are missing
+setup: ## a C compiler, a container engine and the images, where they are missing
 	@docker/setup.sh
 
 build: ## the binary, optimised

@@ -28,9 +28,11 @@ pub mod recovery;
 pub mod timeline;
 
 #[cfg(test)]
-mod damage;
+pub(crate) mod damage;
 #[cfg(test)]
-mod generator;
+pub(crate) mod generator;
+#[cfg(test)]
+mod jepsen_tests;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]

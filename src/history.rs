@@ -2,7 +2,7 @@
 //!
 //! A history directory holds three files. `events.jsonl` has the events that come a few per second, one JSON object a
 //! line ([`Event`]). `sends.arrows` and `reads.arrows` are Arrow IPC streams with one row per completed send
-//! ([`SendRow`]) and per record read ([`ReadRow`]); Polars, DuckDB and pyarrow open them as they are. All three are
+//! ([`SendRow`]) and per record read ([`ReadRow`]); Polars, `DuckDB` and pyarrow open them as they are. All three are
 //! flushed at least once a second, so that a killed harness loses one second of evidence at most; a file that ends in
 //! the middle of a line or batch is read up to there, and the history is then [`Closure::Cut`].
 
@@ -13,6 +13,8 @@ pub mod event;
 pub mod reader;
 pub mod recorder;
 pub mod row;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::BTreeMap;

@@ -198,7 +198,7 @@ impl Life {
                     .await;
             }
             Err(reason) => {
-                self.nemesis.harness_error(format!("fault `{}` was not injected: {reason}", self.step.fault))
+                self.nemesis.harness_error(format!("fault `{}` was not injected: {reason}", self.step.fault));
             }
         }
         // Also after a failed injection: some of the targets may have been struck before one refused.

@@ -62,9 +62,9 @@ fn broken(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, sighting: 
 fn odd_length(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, read: u32) -> Anomaly {
     let read = &partition.reads[read as usize];
     let send = partition.sends.find(read.record).map(|slot| partition.sends.send(slot));
-    let sent = send.map_or(0, |send| send.bytes);
+    let expected = send.map_or(0, |send| send.bytes);
     let text = format!(
-        "{} read {} with {} bytes at offset {}; {sent} bytes were sent.",
+        "{} read {} with {} bytes at offset {}; {expected} bytes were sent.",
         evidence.label(read.reader),
         evidence.name(read.record),
         read.bytes,

@@ -62,14 +62,19 @@ fn demand_whole_history(evidence: &Evidence<'_>, demands: &mut Demands) {
         Closure::Cut(missing) => Some(format!("The history is cut: {missing}.")),
     });
     let missing: u64 = evidence.partitions.iter().map(|partition| partition.sends.missing_rows()).sum();
-    demands.demand((missing > 0).then(|| format!("{missing} sends have no row, although later ones of their producers do.")));
+    demands.demand(
+        (missing > 0).then(|| format!("{missing} sends have no row, although later ones of their producers do.")),
+    );
     let repeated: u64 = evidence.partitions.iter().map(|partition| partition.sends.repeated_rows()).sum();
     demands.demand((repeated > 0).then(|| format!("{repeated} sends have more than one row.")));
     let rows = evidence.partitions.iter().map(|partition| (partition.sends.len() as u64, partition.reads.len() as u64));
     let rows = rows.fold((0, 0), |sum, rows| (sum.0 + rows.0, sum.1 + rows.1));
     let differs = evidence.timeline.totals.filter(|totals| *totals != rows);
     demands.demand(differs.map(|(sends, reads)| {
-        format!("The recorder counted {sends} sends and {reads} reads, but the history holds {} and {}.", rows.0, rows.1)
+        format!(
+            "The recorder counted {sends} sends and {reads} reads, but the history holds {} and {}.",
+            rows.0, rows.1
+        )
     }));
 }
 
@@ -88,7 +93,8 @@ fn demand_acks(evidence: &Evidence<'_>, demands: &mut Demands) {
     let acked = sends.filter(|send| send.outcome == Outcome::Ok).count() as u64;
     let floor = evidence.scenario.evidence.acked;
     demands.demand(
-        (acked < floor.max(1)).then(|| format!("Only {acked} sends were acknowledged; the verdict needs {}.", floor.max(1))),
+        (acked < floor.max(1))
+            .then(|| format!("Only {acked} sends were acknowledged; the verdict needs {}.", floor.max(1))),
     );
 }
 
@@ -107,10 +113,11 @@ fn demand_faults(evidence: &Evidence<'_>, demands: &mut Demands) {
     }
     let healed = lives.iter().any(|life| life.heal.done.is_some());
     demands.demand(match &evidence.timeline.wholeness {
-        Wholeness::Whole => None,
-        Wholeness::NotWhole(last_seen) => Some(format!("The cluster did not become whole after the heals: {last_seen}.")),
+        Wholeness::NotWhole(last_seen) => {
+            Some(format!("The cluster did not become whole after the heals: {last_seen}."))
+        }
         Wholeness::NotObserved if healed => Some("Nobody saw the cluster whole after the heals.".to_owned()),
-        Wholeness::NotObserved => None,
+        Wholeness::Whole | Wholeness::NotObserved => None,
     });
 }
 

@@ -39,7 +39,8 @@ impl Checker for Duplicate {
             for slot in partition.log.duplicated() {
                 findings.violation(|| {
                     let send = partition.sends.send(slot);
-                    let offsets: Vec<_> = partition.log.places(slot).map(|place| partition.log.sightings[place].offset).collect();
+                    let offsets: Vec<_> =
+                        partition.log.places(slot).map(|place| partition.log.sightings[place].offset).collect();
                     partition.about(evidence, send, offsets.last().copied(), explain(evidence, partition, slot))
                 });
             }

@@ -51,7 +51,11 @@ impl Findings {
     /// The answer.
     pub fn finish(mut self) -> CheckResult {
         if self.found > self.anomalies.len() as u64 {
-            self.remarks.push(format!("Only the first {} of {} violations are listed.", self.anomalies.len(), self.found));
+            self.remarks.push(format!(
+                "Only the first {} of {} violations are listed.",
+                self.anomalies.len(),
+                self.found
+            ));
         }
         if self.examined == 0 && self.found == 0 && self.doubts.is_empty() {
             self.doubts.push("Nothing was examined.".to_owned());

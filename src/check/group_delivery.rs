@@ -101,10 +101,8 @@ fn check_group(evidence: &Evidence<'_>, group: &GroupSpec, findings: &mut Findin
         findings.doubt(format!("Nothing was owed to {}: no acknowledged record was found in its topics.", group.name));
     }
     if redelivered > 0 {
-        findings.remark(format!(
-            "{} read {redelivered} records again, which at-least-once delivery allows.",
-            group.name
-        ));
+        findings
+            .remark(format!("{} read {redelivered} records again, which at-least-once delivery allows.", group.name));
     }
 }
 
@@ -120,7 +118,9 @@ fn check_partition(
     let from = first_owed(partition, group, number);
     let mut gaps = Gaps::default();
     for (place, sighting) in log.sightings.iter().enumerate() {
-        let Some(slot) = sighting.slot().filter(|_| log.drained.get(place) && sighting.offset >= from) else { continue };
+        let Some(slot) = sighting.slot().filter(|_| log.drained.get(place) && sighting.offset >= from) else {
+            continue;
+        };
         let send = partition.sends.send(slot);
         if send.outcome == Outcome::Fail || partition.is_contested(place) {
             continue;
@@ -151,9 +151,11 @@ fn check_partition(
 
 /// How far the group got in the partition, by its members' reads and by where their drains ended.
 pub(super) fn reached(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, group: usize) -> Offset {
-    let drained = evidence.timeline.drained.iter().filter(|(process, _)| {
-        evidence.readers.party(**process) == Some(super::readers::Party::Group(group))
-    });
+    let drained = evidence
+        .timeline
+        .drained
+        .iter()
+        .filter(|(process, _)| evidence.readers.party(**process) == Some(super::readers::Party::Group(group)));
     let drained = drained.filter_map(|(_, positions)| positions.get(&partition.key).copied()).max();
     drained.unwrap_or(Offset(0)).max(partition.log.group_reached[group])
 }
@@ -174,7 +176,7 @@ fn is_delivered(partition: &PartitionEvidence<'_>, group: usize, slot: Slot, pla
     let got = &log.by_group[group];
     got.get(place)
         || log.places(slot).any(|place| got.get(place))
-        || log.at_neighbours(place).any(|other| {
-            got.get(other) && partition.content(&log.sightings[other]) == Content::Corrupt
-        })
+        || log
+            .at_neighbours(place)
+            .any(|other| got.get(other) && partition.content(&log.sightings[other]) == Content::Corrupt)
 }

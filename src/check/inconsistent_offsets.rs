@@ -92,7 +92,8 @@ fn compare_acks(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, find
             let Some(contradiction) = contradiction else { continue };
             let send = partition.sends.send(*slot);
             findings.violation(|| {
-                let text = format!("{} was acknowledged at offset {offset}, but {contradiction}.", evidence.name(send.id()));
+                let text =
+                    format!("{} was acknowledged at offset {offset}, but {contradiction}.", evidence.name(send.id()));
                 partition.about(evidence, send, elsewhere(partition, *slot).or(Some(*offset)), text)
             });
         }

@@ -106,7 +106,8 @@ impl<'a> SendIndex<'a> {
         {
             return Some(Slot(row_number(guess)));
         }
-        let within = self.order[start..end].binary_search_by_key(&record.sequence, |row| self.rows[*row as usize].sequence);
+        let within =
+            self.order[start..end].binary_search_by_key(&record.sequence, |row| self.rows[*row as usize].sequence);
         within.ok().map(|place| Slot(row_number(start + place)))
     }
 

@@ -135,9 +135,11 @@ fn unstable(partition: &PartitionEvidence<'_>) -> u64 {
         let offset = log.sightings[place].offset;
         let next = place + log.sightings[place..].iter().take_while(|sighting| sighting.offset == offset).count();
         let drained = (place..next).any(|place| log.drained.get(place));
-        let missed_by_one = partition.reaches.iter().zip(&log.by_drain).any(|(reach, seen)| {
-            reach.reached > offset && !(place..next).any(|place| seen.get(place))
-        });
+        let missed_by_one = partition
+            .reaches
+            .iter()
+            .zip(&log.by_drain)
+            .any(|(reach, seen)| reach.reached > offset && !(place..next).any(|place| seen.get(place)));
         unstable += u64::from(drained && missed_by_one && offset >= start);
         place = next;
     }
@@ -156,13 +158,17 @@ fn explain(
         (Outcome::Ok, Some(offset)) => {
             let end = partition.range.filter(|(_, end)| offset >= *end);
             let end = end.map_or_else(String::new, |(_, end)| format!(", beyond the log's end at {end}"));
-            format!("{record} was acknowledged at offset {offset}{end}, and the drain read to {reached} without finding it.")
+            format!(
+                "{record} was acknowledged at offset {offset}{end}, and the drain read to {reached} without finding it."
+            )
         }
         (Outcome::Ok, None) => {
             format!("{record} was acknowledged without an offset, and the drain read to {reached} without finding it.")
         }
         (_, Some(offset)) => {
-            format!("{record} was read at offset {offset} by a group's member, and the drain read to {reached} without finding it.")
+            format!(
+                "{record} was read at offset {offset} by a group's member, and the drain read to {reached} without finding it."
+            )
         }
         (_, None) => format!("{record} was read before, and the drain read to {reached} without finding it."),
     }

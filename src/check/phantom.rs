@@ -63,7 +63,10 @@ fn check_sighting(
             let send = partition.sends.send(slot);
             if send.outcome == Outcome::Fail {
                 findings.violation(|| {
-                    let text = format!("{} lies at offset {offset}, although its send certainly failed.", evidence.name(record));
+                    let text = format!(
+                        "{} lies at offset {offset}, although its send certainly failed.",
+                        evidence.name(record)
+                    );
                     partition.about(evidence, send, Some(offset), text)
                 });
             }

@@ -57,7 +57,11 @@ pub fn prove(kind: &FaultKind, looks: &[Look], targets: &[BrokerId], times: Time
     let proven = !cases.is_empty() && cases.iter().all(|(_, case)| case.missing.is_empty());
     let sentences: Vec<String> = cases
         .iter()
-        .map(|(target, case)| if targets.len() == 1 { case.sentence() } else { format!("{target}: {}", case.sentence()) })
+        .map(
+            |(target, case)| {
+                if targets.len() == 1 { case.sentence() } else { format!("{target}: {}", case.sentence()) }
+            },
+        )
         .collect();
     Proof { proven, sentence: sentences.join(". ") }
 }
@@ -107,9 +111,9 @@ impl<'a> Case<'a> {
     /// The last look before the injection must show a broker that works; its life is what `after` is compared with.
     fn ran_before(&mut self) -> Option<&'a str> {
         match self.before.last().map(|look| &look.3) {
-            Some(Observation { process: ProcessState::Running { started_at }, probe: Probe::Answered { .. }, .. }) => {
-                Some(started_at)
-            }
+            Some(Observation {
+                process: ProcessState::Running { started_at }, probe: Probe::Answered { .. }, ..
+            }) => Some(started_at),
             Some(look) => {
                 self.missing.push(format!("a working broker before the fault (it was {})", describe(look)));
                 match &look.process {
@@ -125,11 +129,11 @@ impl<'a> Case<'a> {
     }
 
     fn ended(&mut self, in_order: &[i64], forced: Option<i64>) {
-        let codes = self.during.iter().filter_map(|look| match look.3.process {
+        let mut codes = self.during.iter().filter_map(|look| match look.3.process {
             ProcessState::Exited { exit_code } => Some(exit_code),
             _ => None,
         });
-        match codes.last() {
+        match codes.next_back() {
             Some(code) if in_order.contains(&code) => self.seen.push(format!("exited {code}")),
             Some(code) if forced == Some(code) => {
                 self.seen.push(format!("exited {code}, killed when its grace had run out"));
@@ -176,7 +180,7 @@ impl<'a> Case<'a> {
     fn never_answered(&mut self) {
         let answered = self.during.iter().find(|look| matches!(look.3.probe, Probe::Answered { .. }));
         if let Some((time, ..)) = answered {
-            self.missing.push(format!("its silence (it answered {} the injection)", after(*time, self.times.injected)));
+            self.missing.push(format!("its silence (it answered {})", after(*time, self.times.injected)));
         }
     }
 
@@ -192,17 +196,22 @@ impl<'a> Case<'a> {
             (Some(life), NextLife::Same) if life == started_at => {
                 self.seen.push("then the same life answered".to_owned());
             }
-            (Some(_), NextLife::Same) => self.missing.push("the same life after the heal (it was started anew)".to_owned()),
+            (Some(_), NextLife::Same) => {
+                self.missing.push("the same life after the heal (it was started anew)".to_owned());
+            }
             (Some(life), NextLife::Another) if is_later(life, started_at) => {
                 self.seen.push("then a new life answered".to_owned());
             }
-            (Some(_), NextLife::Another) => self.missing.push("a new life after the heal (it never went down)".to_owned()),
+            (Some(_), NextLife::Another) => {
+                self.missing.push("a new life after the heal (it never went down)".to_owned());
+            }
         }
     }
 
     fn lost_standing(&mut self) {
         let standings = || self.during.iter().filter_map(|look| Some((look.0, look.3.standing?)));
-        let fenced = standings().find(|(_, standing)| !standing.registered).map(|(time, _)| ("fenced by the controller", time));
+        let fenced =
+            standings().find(|(_, standing)| !standing.registered).map(|(time, _)| ("fenced by the controller", time));
         let out = || {
             let out = standings().find(|(_, standing)| standing.replica_of > 0 && standing.in_isr_of == 0);
             out.map(|(time, _)| ("out of every ISR", time))
@@ -219,7 +228,8 @@ impl<'a> Case<'a> {
             })
         });
         if let (Some((time, ..)), true) = (back, self.times.healed.is_some()) {
-            self.seen.push(format!("back in every ISR {} the heal", after(*time, self.times.healed)));
+            let seconds = seconds_since(*time, self.times.healed);
+            self.seen.push(format!("back in every ISR {seconds:.1} s after the heal"));
         }
     }
 
@@ -268,6 +278,9 @@ fn describe(look: &Observation) -> String {
 }
 
 fn after(time: TimeNs, origin: Option<TimeNs>) -> String {
-    let seconds = TimeNs(time.since(origin.unwrap_or(TimeNs(0)))).as_secs_f64();
-    format!("after {seconds:.1} s")
+    format!("after {:.1} s", seconds_since(time, origin))
+}
+
+fn seconds_since(time: TimeNs, origin: Option<TimeNs>) -> f64 {
+    TimeNs(time.since(origin.unwrap_or(TimeNs(0)))).as_secs_f64()
 }

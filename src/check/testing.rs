@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::history::{Closure, Event, EventKind, History, PartitionHistory, ProcessRole, ReadRow, SendRow};
 use crate::history::event::{LogRange, Position};
+use crate::history::{Closure, Event, EventKind, History, PartitionHistory, ProcessRole, ReadRow, SendRow};
 use crate::kafka::{
     Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex, TopicPartition,
 };
@@ -193,12 +193,7 @@ fn scenario(partitions: u32) -> Scenario {
             start_limit: second,
             config: BTreeMap::new(),
         },
-        topics: vec![TopicSpec {
-            name: "chat".to_owned(),
-            partitions,
-            replication_factor: 3,
-            config: BTreeMap::new(),
-        }],
+        topics: vec![TopicSpec { name: "chat".to_owned(), partitions, replication_factor: 3, config: BTreeMap::new() }],
         producers: Vec::new(),
         groups: Vec::new(),
         phases: Phases { warmup: second, chaos: second, recovery: second, drain: second },

@@ -65,7 +65,8 @@ impl Timeline {
         match kind {
             EventKind::RunStarted { run, .. } => self.run.clone_from(run),
             EventKind::EndOffsets { ranges } => {
-                self.ranges = ranges.iter().filter_map(|range| Some((keys.key(&range.partition)?, range.clone()))).collect();
+                self.ranges =
+                    ranges.iter().filter_map(|range| Some((keys.key(&range.partition)?, range.clone()))).collect();
             }
             EventKind::Drained { process, positions } => {
                 let reached = self.drained.entry(*process).or_default();

@@ -46,20 +46,17 @@ fn tell(swept: &Swept, mode: Mode, style: Style) -> String {
         Mode::Remove => "removed",
         Mode::DryRun => "would remove",
     };
-    let mut text = String::new();
-    let mut list = |verb: &str, found: &Found| {
-        text.push_str(&format!("{verb} of run {}:\n", style.bold(&found.label)));
-        for name in found.leftovers.clone().into_names() {
-            text.push_str(&format!("  {name}\n"));
-        }
+    let list = |verb: &str, found: &Found| {
+        let names = found.leftovers.clone().into_names().map(|name| format!("  {name}"));
+        let heading = format!("{verb} of run {}:", style.bold(&found.label));
+        std::iter::once(heading).chain(names).collect::<Vec<_>>()
     };
-    swept.dead.iter().for_each(|found| list(verb, found));
-    swept.foreign.iter().for_each(|found| list("left alone, because no ledger here knows it (see --all),", found));
-    for label in &swept.alive {
-        text.push_str(&format!("left alone, because it lives: run {}\n", style.bold(label)));
-    }
+    let mut lines: Vec<String> = swept.dead.iter().flat_map(|found| list(verb, found)).collect();
+    let foreign = "left alone, because no ledger here knows it (see --all),";
+    lines.extend(swept.foreign.iter().flat_map(|found| list(foreign, found)));
+    lines.extend(swept.alive.iter().map(|label| format!("left alone, because it lives: run {}", style.bold(label))));
     if swept.dead.is_empty() {
-        text.push_str("nothing to remove: no dead run has left anything\n");
+        lines.push("nothing to remove: no dead run has left anything".to_owned());
     }
-    text
+    lines.join("\n") + "\n"
 }

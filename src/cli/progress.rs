@@ -18,7 +18,7 @@ use crate::history::event::FaultStage;
 use crate::history::{Event, EventKind, Phase};
 use crate::run::Live;
 use crate::scenario::Scenario;
-use crate::workload::{Totals, Counters};
+use crate::workload::{Counters, Totals};
 
 const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -45,9 +45,8 @@ impl Progress {
         };
         let style = Style::choose(color, &std::io::stderr());
         let name = scenario.name.clone();
-        let thread = bar.map(|display| {
-            std::thread::spawn(move || Follower::new(name, display, style, counters).follow(&inbox))
-        });
+        let thread =
+            bar.map(|display| std::thread::spawn(move || Follower::new(name, display, style, counters).follow(&inbox)));
         (Self { thread }, live)
     }
 
@@ -137,7 +136,10 @@ impl Follower {
             Display::Lines => TELL_INTERVAL,
         };
         if since >= interval {
-            let rate = |new: u64, old: u64| (new.saturating_sub(old) as f64 / since.as_secs_f64()).round() as u64;
+            let since_ms = since.as_millis().max(1);
+            let rate = |new: u64, old: u64| {
+                u64::try_from(u128::from(new.saturating_sub(old)) * 1000 / since_ms).unwrap_or(u64::MAX)
+            };
             self.rates = (rate(now.acked, self.told.1.acked), rate(now.read, self.told.1.read));
             self.told = (Instant::now(), now);
             let loaded = matches!(self.phase, Some(Phase::Warmup | Phase::Chaos | Phase::Recovery | Phase::Drain));
@@ -152,12 +154,13 @@ impl Follower {
     fn draw(&self, counters: Option<&Totals>) {
         let Display::Bar(bar) = &self.display else { return };
         let phase = self.phase.map_or("prepare", Phase::name);
-        let mut text = format!("{} {phase} {:.0} s", self.style.bold(&self.scenario), self.began.elapsed().as_secs_f64());
+        let mut text =
+            format!("{} {phase} {:.0} s", self.style.bold(&self.scenario), self.began.elapsed().as_secs_f64());
         if let Some(counters) = counters {
-            text.push_str(&format!("  {}", self.load(counters)));
+            text = format!("{text}  {}", self.load(counters));
         }
         if !self.in_force.is_empty() {
-            text.push_str(&format!("  in force: {}", self.in_force.join(", ")));
+            text = format!("{text}  in force: {}", self.in_force.join(", "));
         }
         bar.set_message(text);
         bar.tick();

@@ -65,14 +65,15 @@ pub async fn execute(args: &RunArgs, color: ColorChoice) -> ExitCode {
         }
     }
     signals.abort();
+    let worst = ExitCode::worst_of(ended.iter().map(|run| run.code));
     if ended.len() > 1 && args.format == Format::Human {
         let rows: Vec<summary::SuiteLine> = ended.iter().map(Ended::row).collect();
         let style = outcome::summary_style(Style::choose(color, &std::io::stdout()));
-        if let Err(code) = print(&summary::suite(&rows, style)) {
+        if let Err(code) = print(&summary::suite(&rows, worst.as_u8(), style)) {
             return code;
         }
     }
-    ExitCode::worst_of(ended.iter().map(|run| run.code))
+    worst
 }
 
 /// Every scenario is read before the first one starts, so that a typo in the last costs no hour.
@@ -156,8 +157,7 @@ fn exit_code(error: &RunError) -> ExitCode {
 /// Turns the process's signals into interruptions for as long as runs go on.
 async fn listen(raise: Raise) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         complain("warning: signals cannot be caught here; Ctrl-C will leave brokers to `wiber-chaos clean`\n");
         return;

@@ -181,17 +181,19 @@ impl DockerCluster {
 
     /// The end of each broker's log, indented, for an error message.
     async fn log_tails(&self) -> String {
-        let mut tails = String::new();
+        let mut tails = Vec::new();
         for member in &self.members {
-            tails.push_str(&format!("  {}:\n{}", member.id, self.log_tail(member).await));
+            tails.push(format!("  {}:\n{}", member.id, self.log_tail(member).await));
         }
-        tails
+        tails.join("\n")
     }
 
     async fn log_tail(&self, member: &Member) -> String {
         match self.engine.logs(&member.name, Some(15)).await {
-            Ok(log) => String::from_utf8_lossy(&log).lines().map(|line| format!("    {line}\n")).collect(),
-            Err(error) => format!("    (no log: {error})\n"),
+            Ok(log) => {
+                String::from_utf8_lossy(&log).lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+            }
+            Err(error) => format!("    (no log: {error})"),
         }
     }
 }

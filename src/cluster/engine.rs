@@ -69,7 +69,8 @@ impl Leftovers {
 
     /// Their names, each with its kind.
     pub fn into_names(self) -> impl Iterator<Item = String> {
-        let named = |kind: &'static str, names: Vec<String>| names.into_iter().map(move |name| format!("{kind} {name}"));
+        let named =
+            |kind: &'static str, names: Vec<String>| names.into_iter().map(move |name| format!("{kind} {name}"));
         named("container", self.containers).chain(named("network", self.networks)).chain(named("volume", self.volumes))
     }
 }

@@ -46,8 +46,7 @@ fn pinned(key: &str) -> String {
         .lines()
         .filter_map(|line| line.split_once('='))
         .find(|(name, _)| *name == key)
-        .map(|(_, value)| value.trim().trim_matches('"').to_owned())
-        .unwrap_or_else(|| panic!("docker/versions.env pins {key}"))
+        .map_or_else(|| panic!("docker/versions.env pins {key}"), |(_, value)| value.trim().to_owned())
 }
 
 /// Splits at the last colon, unless that colon belongs to a registry's port.

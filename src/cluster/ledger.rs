@@ -171,7 +171,7 @@ pub fn survey(state: &Path) -> Result<Ledgers, LedgerError> {
         };
         match file.try_lock() {
             Ok(()) if path.exists() => {
-                found.dead.push(DeadLedger { directory: directory_in(&file), path, _lock: file, label })
+                found.dead.push(DeadLedger { directory: directory_in(&file), path, _lock: file, label });
             }
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => found.alive.push(label),

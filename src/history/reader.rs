@@ -247,14 +247,17 @@ fn read_rows<R: Columnar>(
             }
         }
     }
-    if decoder.finish().is_err() || decoder.schema().is_none() {
-        cuts.push(format!("{} ends in the middle of a batch, after row {rows}", R::FILE));
+    // The decoder takes in a schema only once something follows it: without one there was no batch and no end mark.
+    if decoder.schema().is_none() {
+        cuts.push(format!("{} ends before its first batch", R::FILE));
+    } else if decoder.finish().is_err() {
+        cuts.push(format!("{} ends in the middle of a batch, after {rows} rows", R::FILE));
     }
     Ok(rows)
 }
 
 fn next_chunk(file: &mut File, path: &Path) -> Result<Buffer, ReadError> {
-    let mut bytes = Vec::with_capacity(CHUNK_BYTES);
+    let mut bytes = Vec::new();
     file.take(CHUNK_BYTES as u64)
         .read_to_end(&mut bytes)
         .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;

@@ -7,6 +7,8 @@
 //! A disk that fails is not swallowed. The first error is kept: [`RecorderHandle::failed`] shows it at once,
 //! [`Recorder::finish`] returns it, and until then the queues are emptied into nothing, so that nobody blocks for ever.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -39,11 +41,11 @@ pub enum RecorderError {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A thread could not be started.
     #[error("cannot start the recorder's thread")]
-    Thread(#[source] std::io::Error),
+    Thread(#[source] io::Error),
     /// Something could not be written; the history lacks what came after.
     #[error("the history is incomplete: {0}")]
     Write(String),
@@ -188,12 +190,24 @@ impl Recorder {
         header: EventKind,
         tap: Option<std::sync::mpsc::Sender<Event>>,
     ) -> Result<Self, RecorderError> {
+        // An existing history is evidence: it is never written over.
+        Self::create_with(dir, clock, header, tap, |name| File::create_new(dir.join(name)))
+    }
+
+    /// The same, with files that `open` opens.
+    pub(super) fn create_with(
+        dir: &Path,
+        clock: Clock,
+        header: EventKind,
+        tap: Option<std::sync::mpsc::Sender<Event>>,
+        open: impl Fn(&str) -> io::Result<File>,
+    ) -> Result<Self, RecorderError> {
         let EventKind::RunStarted { run, topics, partitions, .. } = &header else {
             return Err(RecorderError::NoHeader);
         };
         let about = Header { run: run.clone(), topics: topics.clone(), partitions: partitions.clone() };
         let failure = Failure::default();
-        let mut writer = Writer::create(dir, &about, tap)?;
+        let mut writer = Writer::create(dir, &about, tap, open)?;
         writer.event(&Event { time_ns: clock.now(), kind: header }).map_err(RecorderError::Write)?;
         writer.flush().map_err(RecorderError::Write)?;
 

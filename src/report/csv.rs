@@ -4,6 +4,7 @@
 
 use super::{LatencyWindow, Report, Window};
 use crate::anomaly::Anomaly;
+use crate::history::Phase;
 use crate::kafka::TimeNs;
 
 /// `summary.csv`: one metric a row.
@@ -61,7 +62,7 @@ pub fn timeline(report: &Report) -> Vec<u8> {
         let faults: Vec<&str> = second.faults.iter().map(|fault| fault.0.as_str()).collect();
         table.row([
             second.second.to_string(),
-            cell(second.phase.map(|phase| phase.name())),
+            cell(second.phase.map(Phase::name)),
             second.sent.to_string(),
             second.acked.to_string(),
             second.failed.to_string(),

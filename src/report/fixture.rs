@@ -100,7 +100,7 @@ pub(crate) fn of_sends(sends: &[(u64, u64, Outcome)]) -> Report {
         complete_ns: TimeNs(*end),
         outcome: *outcome,
         error: 0,
-        offset: (*outcome == Outcome::Ok).then_some(Offset(index as i64)),
+        offset: (*outcome == Outcome::Ok).then_some(Offset(i64::try_from(index).expect("few sends"))),
         broker: None,
     };
     let history = bare(sends.iter().enumerate().map(row).collect());
@@ -108,10 +108,10 @@ pub(crate) fn of_sends(sends: &[(u64, u64, Outcome)]) -> Report {
 }
 
 fn bare(sends: Vec<SendRow>) -> History {
-    let partitions = match sends.is_empty() {
-        true => BTreeMap::new(),
-        false => BTreeMap::from([((TopicIndex(0), Partition(0)), PartitionHistory { sends, reads: Vec::new() })]),
-    };
+    let mut partitions = BTreeMap::new();
+    if !sends.is_empty() {
+        partitions.insert((TopicIndex(0), Partition(0)), PartitionHistory { sends, reads: Vec::new() });
+    }
     History {
         events: Vec::new(),
         topics: vec!["chat".to_owned()],

@@ -58,15 +58,15 @@ pub fn render(report: &Report) -> String {
                     @for (anchor, title) in SECTIONS { a href={ "#" (anchor) } { (title) } }
                 }
                 main {
-                    (section("checks", verdict::checks(report)))
-                    (section("timeline", timeline::timeline(report)))
-                    (section("load", charts::charts(report, &series)))
-                    (section("faults", tables::faults(report)))
-                    (section("availability", tables::availability(report)))
-                    (section("anomalies", anomalies::anomalies(report)))
-                    (section("figures", figures::figures(report)))
-                    (section("incidents", tables::incidents(report)))
-                    (section("configuration", configuration::configuration(report)))
+                    (section("checks", &verdict::checks(report)))
+                    (section("timeline", &timeline::timeline(report)))
+                    (section("load", &charts::charts(report, &series)))
+                    (section("faults", &tables::faults(report)))
+                    (section("availability", &tables::availability(report)))
+                    (section("anomalies", &anomalies::anomalies(report)))
+                    (section("figures", &figures::figures(report)))
+                    (section("incidents", &tables::incidents(report)))
+                    (section("configuration", &configuration::configuration(report)))
                 }
                 footer { "wiber-chaos " (report.environment.wiber_chaos) ", run " (verdict.run) }
                 script type="application/json" id="points" { (PreEscaped(series.json())) }
@@ -80,7 +80,7 @@ pub fn render(report: &Report) -> String {
 }
 
 /// A section with its heading, by its anchor in [`SECTIONS`].
-fn section(anchor: &str, content: Markup) -> Markup {
+fn section(anchor: &str, content: &Markup) -> Markup {
     let title = SECTIONS.iter().find(|(known, _)| *known == anchor).map_or(anchor, |(_, title)| title);
     let heading = format!("{anchor}-heading");
     html! {
@@ -92,7 +92,7 @@ fn section(anchor: &str, content: Markup) -> Markup {
 }
 
 /// A table that scrolls in its own box, so that the page never scrolls sideways; focusable, so that keys scroll it too.
-fn scrolled(label: &str, table: Markup) -> Markup {
+fn scrolled(label: &str, table: &Markup) -> Markup {
     html! { div class="scroll" role="region" tabindex="0" aria-label=(label) { (table) } }
 }
 

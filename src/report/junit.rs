@@ -9,7 +9,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::status::{check_words, first_reason};
 use super::{Report, Standing, format};
-use crate::verdict::{CheckLine, RunOutcome, ThresholdLine};
+use crate::verdict::{CheckLine, RunOutcome, ThresholdLine, Verdict};
 
 /// The file's text.
 pub fn render(report: &Report) -> String {
@@ -22,7 +22,7 @@ pub fn render(report: &Report) -> String {
     suite.add_property(("run", verdict.run.as_str()));
     suite.add_property(("image", report.environment.image.as_deref().unwrap_or("none")));
     suite.add_property(("reproduce", report.reproduce_command("scenario.toml").as_str()));
-    suite.add_test_cases(verdict.checks.iter().map(check_case));
+    suite.add_test_cases(verdict.checks.iter().map(|line| check_case(line, verdict)));
     suite.add_test_cases(verdict.thresholds.iter().map(threshold_case));
     for line in &verdict.faults {
         let name = format!("fault {} is proven", line.id);
@@ -39,17 +39,17 @@ pub fn render(report: &Report) -> String {
     junit.to_string().expect("XML is written to memory")
 }
 
-fn check_case(line: &CheckLine) -> TestCase {
+fn check_case(line: &CheckLine, verdict: &Verdict) -> TestCase {
     let message = format!(
         "{}: {}, {} found among {} examined",
-        check_words(line),
+        check_words(line, verdict),
         line.expect,
         format::count(line.found),
         format::count(line.examined)
     );
     let witnesses = line.examples.iter().map(|anomaly| anomaly.explanation.clone());
     let details: Vec<String> = line.notes.iter().cloned().chain(witnesses).collect();
-    case(line.check.name(), Standing::of_check(line), &message, &details)
+    case(line.check.name(), Standing::of_check(line, verdict), &message, &details)
 }
 
 fn threshold_case(line: &ThresholdLine) -> TestCase {

@@ -1,6 +1,6 @@
 //! How a line of the verdict stands against what the scenario expects of it: one table that every renderer shares.
 
-use crate::anomaly::{Expectation, Validity};
+use crate::anomaly::{CheckName, Expectation, Validity};
 use crate::verdict::{CheckLine, FaultLine, RunOutcome, ThresholdLine, Verdict};
 
 /// Whether an expectation was met. The worst of several is the greatest.
@@ -24,11 +24,14 @@ impl Standing {
         }
     }
 
-    /// How a check stands: finding nothing breaks a required one, finding something breaks a forbidden one.
-    pub fn of_check(line: &CheckLine) -> Self {
+    /// How a check stands, by the rule that the verdict follows: finding something breaks a forbidden one; finding nothing
+    /// breaks a required one, but only where the evidence was there, for else nobody can tell.
+    pub fn of_check(line: &CheckLine, verdict: &Verdict) -> Self {
+        let covered = || verdict.checks.iter().any(|l| l.check == CheckName::Coverage && l.verdict == Validity::Valid);
         match (line.expect, line.verdict) {
-            (_, Validity::Unknown) => Self::Unknown,
-            (Expectation::Forbidden, Validity::Invalid) | (Expectation::Required, Validity::Valid) => Self::Broken,
+            (Expectation::Forbidden, Validity::Invalid) => Self::Broken,
+            (Expectation::Required, Validity::Valid) if covered() => Self::Broken,
+            (_, Validity::Unknown) | (Expectation::Required, Validity::Valid) => Self::Unknown,
             _ => Self::Met,
         }
     }
@@ -58,8 +61,8 @@ impl Standing {
 }
 
 /// The word for a check's standing, which says why: `met`, `found, as allowed`, `not seen`, ...
-pub(super) fn check_words(line: &CheckLine) -> &'static str {
-    match (Standing::of_check(line), line.expect, line.found) {
+pub(super) fn check_words(line: &CheckLine, verdict: &Verdict) -> &'static str {
+    match (Standing::of_check(line, verdict), line.expect, line.found) {
         (Standing::Unknown, ..) => "unknown",
         (Standing::Broken, Expectation::Required, _) => "required, not seen",
         (Standing::Broken, ..) => "violated",
@@ -81,4 +84,22 @@ pub(super) fn outcome_word(outcome: RunOutcome) -> &'static str {
 /// The verdict's most important reason.
 pub(super) fn first_reason(verdict: &Verdict) -> &str {
     verdict.reasons.first().map_or("No reason was recorded.", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn a_required_anomaly_that_was_not_seen_breaks_the_run_only_where_the_evidence_was_there() {
+        let mut verdict = fixture::valid().verdict;
+        verdict.checks[0].expect = Expectation::Required;
+        assert_eq!(Standing::of_check(&verdict.checks[0], &verdict), Standing::Broken);
+        let coverage = verdict.checks.last_mut().expect("the check of coverage");
+        coverage.verdict = Validity::Unknown;
+        assert_eq!(Standing::of_check(&verdict.checks[0], &verdict), Standing::Unknown);
+        verdict.checks[0].verdict = Validity::Invalid;
+        assert_eq!(Standing::of_check(&verdict.checks[0], &verdict), Standing::Met);
+    }
 }

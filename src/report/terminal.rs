@@ -58,7 +58,7 @@ fn checks(report: &Report, page: &mut Page) {
         "check", "expected", "verdict", "examined", "found"
     ));
     for line in &report.verdict.checks {
-        let standing = Standing::of_check(line);
+        let standing = Standing::of_check(line, &report.verdict);
         page.ink(Ink::of(standing), &format!("  {} {:<20}", standing.symbol(), line.check));
         page.line(&format!(
             "  {:<9}  {:<7} {:>11} {:>9}  {}",
@@ -66,7 +66,7 @@ fn checks(report: &Report, page: &mut Page) {
             line.verdict,
             format::count(line.examined),
             format::count(line.found),
-            check_words(line)
+            check_words(line, &report.verdict)
         ));
         for note in line.notes.iter().filter(|_| standing != Standing::Met) {
             page.line(&format!("      {note}"));

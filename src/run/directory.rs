@@ -119,7 +119,8 @@ impl RunDirectory {
     /// Reads a JSON file.
     pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, DirectoryError> {
         let text = self.read(name)?;
-        serde_json::from_str(&text).map_err(|error| failed("understand", &self.path.join(name), io::Error::other(error)))
+        serde_json::from_str(&text)
+            .map_err(|error| failed("understand", &self.path.join(name), io::Error::other(error)))
     }
 
     /// Points `latest`, beside the directory, at it. Another run may do the same at the same moment; the last one wins.

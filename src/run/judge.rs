@@ -1,8 +1,8 @@
 //! A stored run, judged: history, checks, verdict, reports. Needs the run's directory and nothing else.
 
 use crate::check;
-use crate::history::reader::{self, ReadError};
 use crate::history::Environment;
+use crate::history::reader::{self, ReadError};
 use crate::plan::Plan;
 use crate::report::{self, Inputs, WriteError};
 use crate::run::directory::{DirectoryError, RunDirectory};

@@ -244,7 +244,8 @@ impl Stage {
                 Err(error) => Err(error.to_string()),
             };
             if let Err(reason) = kept {
-                self.handle.event(EventKind::HarnessError { message: format!("the log of {broker} is lost: {reason}") });
+                self.handle
+                    .event(EventKind::HarnessError { message: format!("the log of {broker} is lost: {reason}") });
             }
         }
         if let Err(error) = cluster.remove().await {

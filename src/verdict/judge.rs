@@ -100,7 +100,10 @@ fn reason(check: &CheckLine, covered: bool) -> Vec<(Rank, String)> {
         found => format!("{name} found {found} violations"),
     };
     let doubts = |why: &str| {
-        let note = check.notes.first().map_or_else(|| "it gave no reason".to_owned(), |note| note.trim_end_matches('.').to_owned());
+        let note = check
+            .notes
+            .first()
+            .map_or_else(|| "it gave no reason".to_owned(), |note| note.trim_end_matches('.').to_owned());
         vec![(Rank::Inconclusive, format!("{name} is unknown{why}: {note}."))]
     };
     match (check.expect, check.verdict) {
@@ -109,7 +112,8 @@ fn reason(check: &CheckLine, covered: bool) -> Vec<(Rank, String)> {
             check.notes.iter().map(|note| (Rank::Inconclusive, note.clone())).collect()
         }
         (Expectation::Forbidden, Validity::Invalid) => {
-            let example = check.examples.first().map_or_else(String::new, |example| format!(" {}", example.explanation));
+            let example =
+                check.examples.first().map_or_else(String::new, |example| format!(" {}", example.explanation));
             vec![(Rank::Violation, format!("{found}.{example}"))]
         }
         (Expectation::Required, Validity::Invalid) => vec![(Rank::Fine, format!("{found}, as the scenario requires."))],
@@ -122,7 +126,9 @@ fn reason(check: &CheckLine, covered: bool) -> Vec<(Rank, String)> {
             )]
         }
         (Expectation::Required, Validity::Valid) => {
-            let text = format!("{name} found nothing, which the scenario requires, but the evidence is not ample enough to tell.");
+            let text = format!(
+                "{name} found nothing, which the scenario requires, but the evidence is not ample enough to tell."
+            );
             vec![(Rank::Inconclusive, text)]
         }
         (Expectation::Required, Validity::Unknown) => doubts(", although the scenario requires it to find something"),
@@ -160,12 +166,12 @@ fn measure(
     let lives = FaultLife::all(plan, history);
     let windows: Vec<_> = lives.iter().map(|life| life.window(timeline.end)).collect();
     let mut availability = Availability::default();
-    let mut longest_ns: Option<u64> = None;
+    let mut worst_ns: Option<u64> = None;
     let mut by_fault: Vec<u64> = vec![0; lives.len()];
     for (key, rows) in &history.partitions {
         let gaps = availability::gaps(&rows.sends, &windows);
         if !rows.sends.is_empty() {
-            longest_ns = longest_ns.max(Some(gaps.longest.map_or(0, |gap| gap.nanos())));
+            worst_ns = worst_ns.max(Some(gaps.longest.map_or(0, |gap| gap.nanos())));
         }
         for (longest, gap) in by_fault.iter_mut().zip(&gaps.by_window) {
             *longest = (*longest).max(gap.map_or(0, |gap| gap.nanos()));
@@ -173,22 +179,21 @@ fn measure(
         let acked = rows.sends.iter().filter(|send| send.outcome == Outcome::Ok).count() as u64;
         availability.partitions.push(partition_line(history.topic_name(key.0), key.1, acked, gaps.longest));
     }
-    availability.max_unavailability_ms = TimeNs(longest_ns.unwrap_or(0)).as_millis();
+    availability.max_unavailability_ms = TimeNs(worst_ns.unwrap_or(0)).as_millis();
 
     let overlapping = sends_overlapping(history.partitions.values().flat_map(|rows| &rows.sends), &windows);
     let recoveries: Vec<Option<Recovery>> =
         lives.iter().map(|life| recovery_of(life, history, scenario, timeline.end)).collect();
-    let lines = lives.iter().enumerate().map(|(at, life)| {
-        let window = windows[at].unzip();
-        let recovery_ms = match recoveries[at] {
+    let faults = lives.iter().enumerate().map(|(at, life)| {
+        let whole_after_ms = match recoveries[at] {
             Some(Recovery::Took(ns)) => Some(TimeNs(ns).as_millis()),
             Some(Recovery::NotOver(_)) | None => None,
         };
-        fault_line(life, window.0, overlapping[at], recovery_ms, by_fault[at])
+        fault_line(life, overlapping[at], whole_after_ms, by_fault[at])
     });
-    let lines = lines.collect();
-    let measured = Measured { unavailability_ns: longest_ns, recoveries: recoveries.into_iter().flatten().collect() };
-    (lines, availability, measured)
+    let faults = faults.collect();
+    let measured = Measured { unavailability_ns: worst_ns, recoveries: recoveries.into_iter().flatten().collect() };
+    (faults, availability, measured)
 }
 
 fn partition_line(topic: String, partition: Partition, acked: u64, longest: Option<Gap>) -> PartitionAvailability {
@@ -210,7 +215,6 @@ fn recovery_of(life: &FaultLife<'_>, history: &History, scenario: &Scenario, end
 
 fn fault_line(
     life: &FaultLife<'_>,
-    start: Option<TimeNs>,
     sends_overlapping: u64,
     recovery_ms: Option<u64>,
     unavailability_ns: u64,
@@ -221,7 +225,7 @@ fn fault_line(
         kind: life.step.kind.name().to_owned(),
         target: life.step.target.to_string(),
         targets: life.targets.clone(),
-        injected_ms: start.and(life.inject.done).map(TimeNs::as_millis),
+        injected_ms: life.inject.done.map(TimeNs::as_millis),
         healed_ms: life.heal.done.map(TimeNs::as_millis),
         proven: proof.proven,
         proof: proof.sentence,

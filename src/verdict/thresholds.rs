@@ -3,8 +3,6 @@
 //! What there was nothing to measure for is unknown. A recovery that was never seen is measured by how long it had lasted
 //! when the history ended: beyond the limit that is a breach, within it nobody can tell.
 
-use hdrhistogram::Histogram;
-
 use crate::anomaly::Validity;
 use crate::history::History;
 use crate::kafka::{Outcome, TimeNs};
@@ -41,15 +39,19 @@ enum Value {
 /// Judges every threshold, in the scenario's order.
 pub fn judge(history: &History, scenario: &Scenario, measured: &Measured) -> Vec<ThresholdLine> {
     let needs_latency = |metric| !matches!(metric, Metric::Unavailability | Metric::Recovery);
-    let latencies =
-        scenario.thresholds.iter().any(|threshold| needs_latency(threshold.metric)).then(|| latencies(history)).flatten();
+    let latencies = scenario
+        .thresholds
+        .iter()
+        .any(|threshold| needs_latency(threshold.metric))
+        .then(|| latencies(history))
+        .flatten();
     let lines = scenario.thresholds.iter().map(|threshold| {
         let value = match threshold.metric {
             Metric::Unavailability => measured.unavailability_ns.map_or(Value::Nothing, Value::Exactly),
             Metric::Recovery => slowest(&measured.recoveries),
-            Metric::ProduceLatencyP50 => quantile(latencies.as_ref(), 0.5),
-            Metric::ProduceLatencyP99 => quantile(latencies.as_ref(), 0.99),
-            Metric::ProduceLatencyMax => quantile(latencies.as_ref(), 1.0),
+            Metric::ProduceLatencyP50 => percentile(latencies.as_ref(), 50),
+            Metric::ProduceLatencyP99 => percentile(latencies.as_ref(), 99),
+            Metric::ProduceLatencyMax => percentile(latencies.as_ref(), 100),
         };
         let max_ns = u64::try_from(threshold.max.as_nanos()).unwrap_or(u64::MAX);
         let (measured, verdict) = match value {
@@ -75,19 +77,22 @@ fn slowest(recoveries: &[Recovery]) -> Value {
     }
 }
 
-/// From schedule to acknowledgement, in microseconds to three figures; a histogram's size does not grow with the load.
-fn latencies(history: &History) -> Option<Histogram<u64>> {
-    let mut histogram = Histogram::new(3).expect("three significant figures are within the histogram's range");
-    for send in history.partitions.values().flat_map(|rows| &rows.sends) {
-        if send.outcome == Outcome::Ok {
-            histogram.record(send.complete_ns.since(send.scheduled_ns) / 1000).expect("the histogram resizes itself");
-        }
-    }
-    (!histogram.is_empty()).then_some(histogram)
+/// From schedule to acknowledgement, in microseconds, sorted; `None` when nothing was acknowledged. Exact, so that a limit
+/// is judged by the very figure that the report shows.
+fn latencies(history: &History) -> Option<Vec<u32>> {
+    let sends = history.partitions.values().flat_map(|rows| &rows.sends);
+    let mut latencies: Vec<u32> = sends
+        .filter(|send| send.outcome == Outcome::Ok)
+        .map(|send| u32::try_from(send.complete_ns.since(send.scheduled_ns) / 1000).unwrap_or(u32::MAX))
+        .collect();
+    latencies.sort_unstable();
+    (!latencies.is_empty()).then_some(latencies)
 }
 
-fn quantile(latencies: Option<&Histogram<u64>>, quantile: f64) -> Value {
-    latencies.map_or(Value::Nothing, |histogram| {
-        Value::Exactly(histogram.value_at_quantile(quantile).min(histogram.max()).saturating_mul(1000))
+/// The nearest-rank quantile, given as a share of a hundred: the value at place `ceil(percent / 100 * n)`.
+fn percentile(latencies: Option<&Vec<u32>>, percent: usize) -> Value {
+    latencies.map_or(Value::Nothing, |sorted| {
+        let place = (sorted.len() * percent).div_ceil(100).max(1) - 1;
+        Value::Exactly(u64::from(sorted[place]) * 1000)
     })
 }

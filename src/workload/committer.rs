@@ -108,10 +108,8 @@ pub fn list(positions: &Positions, topics: &Topics) -> KafkaResult<TopicPartitio
 
 /// Positions as events show them.
 pub fn named(positions: &Positions, topics: &Topics) -> Vec<Position> {
-    let named = |(spot, next): (&Spot, &i64)| Position {
-        partition: topics.named(*spot),
-        offset: crate::kafka::Offset(*next),
-    };
+    let named =
+        |(spot, next): (&Spot, &i64)| Position { partition: topics.named(*spot), offset: crate::kafka::Offset(*next) };
     positions.iter().map(named).collect()
 }
 

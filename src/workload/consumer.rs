@@ -33,6 +33,8 @@ const LOOK_UP_EVERY: Duration = Duration::from_millis(500);
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(1);
 /// How long leaving the group may take.
 const LEAVE_LIMIT: Duration = Duration::from_secs(20);
+/// How often a closed client's queue is looked at for what is left in it.
+const LAST_POLLS: usize = 10;
 /// Lives begin this far apart at least.
 const BETWEEN_LIVES: Duration = Duration::from_secs(1);
 
@@ -239,6 +241,10 @@ impl Life {
             Ok(()) => {
                 let deadline = Instant::now() + LEAVE_LIMIT;
                 while !self.consumer.closed() && Instant::now() < deadline {
+                    self.poll_once(POLL);
+                }
+                // The result of librdkafka's last commit lies in the queue when it says that it is closed.
+                for _ in 0..LAST_POLLS {
                     self.poll_once(POLL);
                 }
                 let late = format!("{} did not leave its group within {} s", self.label, LEAVE_LIMIT.as_secs());

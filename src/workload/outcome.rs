@@ -9,7 +9,7 @@
 //! librdkafka keeps a status for each message and promises not to lower it once it was `POSSIBLY_PERSISTED`. But it does
 //! not raise it for every attempt that may have been appended. When a broker answers a produce request with an error that
 //! calls for new metadata (`NOT_LEADER_OR_FOLLOWER`, `UNKNOWN_TOPIC_OR_PARTITION`, `KAFKA_STORAGE_ERROR`, ...), the message
-//! is queued again as `NOT_PERSISTED`, on the grounds that it was refused (rdkafka_request.c,
+//! is queued again as `NOT_PERSISTED`, on the grounds that it was refused (`rdkafka_request.c`,
 //! `rd_kafka_handle_Produce_error`). With acks=all, a leader that has already appended the record answers just so when it
 //! loses its leadership while it waits for the followers, and the record may live on in the new leader's log
 //! (KAFKA-13574). The same status is given to any error that librdkafka has no opinion on, `UNKNOWN_SERVER_ERROR` among
@@ -63,7 +63,9 @@ pub fn judge(persistence: Persistence, error: i16, acks: Acks) -> Judgement {
         }
         (_, 0, Acks::Some) => judged(Outcome::Info, "no error, but no acknowledgement either"),
         (Persistence::Persisted, ..) => judged(Outcome::Info, "acknowledged and failed at once: believe neither"),
-        (Persistence::PossiblyPersisted, ..) => judged(Outcome::Info, "transmitted; nobody knows whether it was appended"),
+        (Persistence::PossiblyPersisted, ..) => {
+            judged(Outcome::Info, "transmitted; nobody knows whether it was appended")
+        }
         (Persistence::NotPersisted, error, _) => match REFUSALS.iter().find(|(code, _)| *code == error) {
             Some((_, reason)) => judged(Outcome::Fail, reason),
             None => judged(Outcome::Info, "librdkafka says not persisted, but an attempt may have been (KAFKA-13574)"),
@@ -98,8 +100,7 @@ pub fn judge_commit(error: i32) -> Outcome {
 mod tests {
     use super::*;
 
-    const ALL: [Persistence; 3] =
-        [Persistence::NotPersisted, Persistence::PossiblyPersisted, Persistence::Persisted];
+    const ALL: [Persistence; 3] = [Persistence::NotPersisted, Persistence::PossiblyPersisted, Persistence::Persisted];
 
     fn outcome(persistence: Persistence, error: i16) -> Outcome {
         judge(persistence, error, Acks::Some).outcome
@@ -121,8 +122,7 @@ mod tests {
     fn only_refusals_that_every_attempt_gets_are_fail() {
         for persistence in ALL {
             for error in -200..=130 {
-                let refusal = persistence == Persistence::NotPersisted
-                    && [17, 21, 29, 31, 76].contains(&error);
+                let refusal = persistence == Persistence::NotPersisted && [17, 21, 29, 31, 76].contains(&error);
                 assert_eq!(outcome(persistence, error) == Outcome::Fail, refusal, "{persistence:?} {error}");
             }
         }

@@ -166,11 +166,8 @@ impl Producer {
         let table = (process, assignment.topic_index, assignment.in_flight.max(1) as usize);
         let context = SendContext::new(errors, recorder.clock(), assignment.acks, Arc::clone(counters), table);
         let client = assignment.config.create_with_context(context)?;
-        let role = ProcessRole::Producer {
-            name: assignment.name.clone(),
-            index: assignment.index,
-            incarnation: self.lives,
-        };
+        let role =
+            ProcessRole::Producer { name: assignment.name.clone(), index: assignment.index, incarnation: self.lives };
         self.lives += 1;
         let label = role.label();
         recorder.event(EventKind::ProcessStarted { process, role });
@@ -322,8 +319,8 @@ impl Life {
         self.key.clear();
         write!(self.key, "k{}", draft.key).expect("a vector takes every write");
         let record = RecordId { process: self.process, sequence };
-        let place = Place { topic: assignment.topic_index, partition };
-        let stamp = Stamp { run: shared.run, record, place, send_ns: invoke_ns, bytes: draft.bytes };
+        let target = Place { topic: assignment.topic_index, partition };
+        let stamp = Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, bytes: draft.bytes };
         payload::encode(&mut self.payload, &stamp, &self.key);
         let message = BaseRecord::with_opaque_to(&assignment.topic, slot)
             .partition(partition.0)

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use super::drain::{drain, end_offsets};
 use super::testing;
@@ -121,7 +122,12 @@ fn wind_up(mut load: Workload, bootstrap: &str, recorder: Recorder, path: &Path)
 }
 
 fn harness_errors(history: &History) -> Vec<&EventKind> {
-    history.events.iter().map(|event| &event.kind).filter(|kind| matches!(kind, EventKind::HarnessError { .. })).collect()
+    history
+        .events
+        .iter()
+        .map(|event| &event.kind)
+        .filter(|kind| matches!(kind, EventKind::HarnessError { .. }))
+        .collect()
 }
 
 /// Sequences of each process to each partition are 0, 1, 2, ...
@@ -216,9 +222,7 @@ fn assert_groups_tell_their_story(history: &History, groups: &[&str]) {
         .expect("end offsets")
         .collect();
     for name in groups {
-        let is_member = |process: &ProcessId| {
-            matches!(history.processes.get(process), Some(ProcessRole::Consumer { group, .. }) if group == name)
-        };
+        let is_member = |process: &ProcessId| matches!(history.processes.get(process), Some(ProcessRole::Consumer { group, .. }) if group == name);
         let (mut stood, mut committed, mut assigned, mut closed) =
             (BTreeMap::new(), BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         for event in &history.events {
@@ -274,6 +278,37 @@ fn every_send_is_accounted_for_while_brokers_go_and_come_back() {
     assert_dense(&history);
     assert!(history.events.iter().any(|event| matches!(event.kind, EventKind::ClientError { .. })));
     assert!(history.events.iter().any(|event| matches!(event.kind, EventKind::Backpressure { .. })));
+}
+
+#[test]
+fn a_producer_that_meets_a_fatal_error_lives_on_as_a_new_process() {
+    let mock = mock();
+    let bootstrap = mock.bootstrap_servers();
+    let scenario = scenario(vec![producer("chatters", 1, Rate::PerSecond(2000.0))], vec![]);
+    let ((_dir, path), recorder, handle) = recorder();
+    let load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let counters = load.counters();
+    wait_until("1,000 acknowledgements", &counters, |totals| totals.acked >= 1000);
+    // At the head of the line, this means that producer and broker disagree: idempotence cannot go on.
+    let desynchronised = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    mock.request_errors(RDKafkaApiKey::Produce, &[desynchronised]);
+    wait_until("a send of unknown outcome", &counters, |totals| totals.indeterminate > 0);
+    let before = counters.totals().acked;
+    wait_until("new acknowledgements", &counters, |totals| totals.acked > before + 1000);
+    let history = wind_up(load, &bootstrap, recorder, &path);
+
+    let lives: BTreeSet<u32> = history
+        .processes
+        .values()
+        .filter_map(|role| if let ProcessRole::Producer { incarnation, .. } = role { Some(*incarnation) } else { None })
+        .collect();
+    assert_eq!(lives, BTreeSet::from([0, 1]));
+    assert_dense(&history);
+    let rows: u64 = history.partitions.values().map(|partition| partition.sends.len() as u64).sum();
+    assert_eq!(rows, counters.totals().sent);
+    assert_eq!(harness_errors(&history), Vec::<&EventKind>::new());
+    assert!(history.events.iter().any(|event| matches!(&event.kind,
+        EventKind::ProcessEnded { reason, .. } if reason == "a fatal error of the client")));
 }
 
 #[test]
@@ -336,4 +371,36 @@ fn a_wrong_property_is_refused_before_anything_is_sent() {
     let ((_dir, _), _recorder, handle) = recorder();
     let error = Workload::start(&scenario, &plan(&scenario), "127.0.0.1:1", &handle).err().expect("a refusal");
     assert_eq!(error.to_string(), "cannot make a client for chatters/0");
+}
+
+/// Not a check: prints how fast the load runs against the mock, for whoever wonders.
+#[test]
+#[ignore = "a measurement, of which nothing is asserted; run it alone, in a release build"]
+fn how_fast_the_load_is() {
+    let mock = mock();
+    let bootstrap = mock.bootstrap_servers();
+    let mut spec = producer("chatters", 1, Rate::Max);
+    spec.size_bytes = (128, 128);
+    spec.in_flight = 50_000;
+    let scenario = scenario(vec![spec], vec![]);
+    let ((_dir, path), recorder, handle) = recorder();
+    let mut load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let counters = load.counters();
+    let start = Instant::now();
+    std::thread::sleep(Duration::from_secs(5));
+    let produced = counters.totals();
+    let produced_per_s = produced.acked as f64 / start.elapsed().as_secs_f64();
+    load.finish_producers(LIMIT);
+    let ranges = end_offsets(&bootstrap, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets");
+    let start = Instant::now();
+    let summary = drain(&bootstrap, &ranges, 1, &load.ids(), &handle, LIMIT).expect("a drain");
+    let read_per_s = summary.read as f64 / start.elapsed().as_secs_f64();
+    recorder.finish().expect("a whole history");
+    let start = Instant::now();
+    let history = reader::read(&path).expect("a readable history");
+    let rows: usize = history.partitions.values().map(|partition| partition.sends.len() + partition.reads.len()).sum();
+    let rows_per_s = rows as f64 / start.elapsed().as_secs_f64();
+    let message =
+        format!("acked {produced_per_s:.0}/s, drained {read_per_s:.0}/s, history read at {rows_per_s:.0} rows/s");
+    std::io::Write::write_all(&mut std::io::stderr(), format!("{message}; {produced:?}\n").as_bytes()).expect("stderr");
 }

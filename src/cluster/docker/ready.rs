@@ -67,9 +67,8 @@ async fn create_topic(
     let answers = admin.create_topics([&new], &options).await.map_err(|error| refused(error.to_string()))?;
     for answer in answers {
         match answer {
-            Ok(_) => {}
-            // The request was repeated after its answer was lost; this network has no other maker of topics.
-            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            // Already there: the request was repeated after its answer was lost, and nobody else makes topics here.
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((_, code)) => return Err(refused(code.to_string())),
         }
     }

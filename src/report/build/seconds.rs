@@ -58,12 +58,12 @@ fn count_reads(history: &History, seconds: &mut [Second]) {
 
 fn mark_phases(phases: &[PhaseSpan], seconds: &mut [Second]) {
     let mut next = 0;
-    for index in 0..seconds.len() {
-        let end_ns = (seconds[index].second + 1) * SECOND_NS;
+    for second in seconds {
+        let end_ns = (second.second + 1) * SECOND_NS;
         while phases.get(next).is_some_and(|span| span.start_ns.0 < end_ns) {
             next += 1;
         }
-        seconds[index].phase = next.checked_sub(1).map(|current| phases[current].phase);
+        second.phase = next.checked_sub(1).map(|current| phases[current].phase);
     }
 }
 

@@ -99,7 +99,7 @@ fn neighbourhood(card: &Card, anomaly: &Anomaly) -> Markup {
             } }
         }
     };
-    scrolled("The log around it", table)
+    scrolled("The log around it", &table)
 }
 
 /// Whether the log holds something else than was acknowledged at the offset.

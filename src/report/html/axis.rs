@@ -37,7 +37,7 @@ impl Size {
     pub(super) fn left(self) -> f64 {
         match self {
             Self::Wide => 96.0,
-            Self::Narrow => 62.0,
+            Self::Narrow => 80.0,
         }
     }
 

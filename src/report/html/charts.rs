@@ -155,7 +155,7 @@ impl Scale {
             Kind::Latency => {
                 let least = values().filter(|value| *value > 0.0).fold(f64::MAX, f64::min);
                 let decade = |value: f64| value.log10().clamp(-3.0, 7.0);
-                let low = if least == f64::MAX { -1.0 } else { decade(least).floor() };
+                let low = if least < f64::MAX { decade(least).floor() } else { -1.0 };
                 let high = if most > 0.0 { decade(most).ceil().max(low + 1.0) } else { low + 1.0 };
                 #[expect(clippy::cast_possible_truncation, reason = "whole numbers between -3 and 8")]
                 Self::Decades { low: low as i32, high: high as i32 }
@@ -271,5 +271,5 @@ fn data(series: &Points) -> Markup {
             } } }
         }
     };
-    html! { details { summary { "The numbers behind both charts" } (scrolled("Throughput and latency", table)) } }
+    html! { details { summary { "The numbers behind both charts" } (scrolled("Throughput and latency", &table)) } }
 }

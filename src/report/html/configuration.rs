@@ -39,11 +39,11 @@ fn plan(report: &Report) -> Markup {
     let phases = &report.plan.phases;
     let table = html! {
         table {
-            caption {
+            caption { span {
                 "Plan, from seed " (report.plan.seed) ": warm-up " (format::duration_ms(phases.warmup_ms)) ", chaos "
                 (format::duration_ms(phases.chaos_ms)) ", recovery at most " (format::duration_ms(phases.recovery_limit_ms))
                 ", drain at most " (format::duration_ms(phases.drain_limit_ms))
-            }
+            } }
             thead { tr {
                 th scope="col" { "Fault" } th scope="col" { "Kind" } th scope="col" { "Target" } th scope="col" { "Starts" }
                 th scope="col" class="number" { "Lasts" }
@@ -54,7 +54,7 @@ fn plan(report: &Report) -> Markup {
             } } }
         }
     };
-    scrolled("Plan", table)
+    scrolled("Plan", &table)
 }
 
 fn start(step: &Step) -> String {
@@ -82,11 +82,11 @@ fn environment(report: &Report) -> Markup {
     ];
     let table = html! {
         table {
-            caption { "Environment" }
+            caption { span { "Environment" } }
             tbody { @for (name, value) in rows { @if let Some(value) = value {
                 tr { th scope="row" { (name) } td class="text" { (value) } }
             } } }
         }
     };
-    scrolled("Environment", table)
+    scrolled("Environment", &table)
 }

@@ -37,15 +37,17 @@
     const when = data.each > 1 ? `seconds ${count(second)} to ${count(second + data.each)}` : `second ${count(second)}`;
     for (const figure of figures) figure.querySelector(".readout").textContent = when + say[figure.dataset.chart](index);
   };
+  const hint = "Point at a chart for its values, or focus it and use the arrow keys.";
   const hide = () => {
     shown = -1;
     for (const line of cursors) line.style.display = "none";
-    for (const figure of figures) figure.querySelector(".readout").textContent = "";
+    figures.forEach((figure, place) => { figure.querySelector(".readout").textContent = place ? "" : hint; });
   };
   const at = (moment) => {
     const index = Math.floor((moment - data.second[0]) / data.each);
     show(Math.max(0, Math.min(data.second.length - 1, index)), moment);
   };
+  hide();
   for (const svg of charts) {
     svg.setAttribute("tabindex", "0");
     svg.addEventListener("pointermove", (event) => {

@@ -27,13 +27,13 @@ fn counts(report: &Report) -> Markup {
     ];
     let table = html! {
         table {
-            caption { "Records" }
+            caption { span { "Records" } }
             tbody { @for (name, value, meaning) in rows { tr {
                 th scope="row" { (name) } td class="number" { (format::count(value)) } td class="text" { (meaning) }
             } } }
         }
     };
-    scrolled("Records", table)
+    scrolled("Records", &table)
 }
 
 fn latencies(report: &Report) -> Markup {
@@ -42,7 +42,7 @@ fn latencies(report: &Report) -> Markup {
     };
     let table = html! {
         table {
-            caption { "Produce latency, from schedule to acknowledgement" }
+            caption { span { "Produce latency, from schedule to acknowledgement" } }
             thead { tr {
                 th scope="col" { "Sends" } th scope="col" class="number" { "Count" } th scope="col" class="number" { "p50" }
                 th scope="col" class="number" { "p90" } th scope="col" class="number" { "p99" }
@@ -62,7 +62,7 @@ fn latencies(report: &Report) -> Markup {
             } }
         }
     };
-    scrolled("Latency", table)
+    scrolled("Latency", &table)
 }
 
 fn window_text(window: &Window) -> String {
@@ -76,7 +76,7 @@ fn window_text(window: &Window) -> String {
 fn groups(report: &Report) -> Markup {
     let table = html! {
         table {
-            caption { "Consumer groups" }
+            caption { span { "Consumer groups" } }
             thead { tr {
                 th scope="col" { "Group" } th scope="col" class="number" { "Members" }
                 th scope="col" class="number" { "Reads" } th scope="col" class="number" { "Redeliveries" }
@@ -98,5 +98,5 @@ fn groups(report: &Report) -> Markup {
             } } }
         }
     };
-    scrolled("Consumer groups", table)
+    scrolled("Consumer groups", &table)
 }

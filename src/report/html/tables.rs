@@ -21,7 +21,7 @@ pub(super) fn faults(report: &Report) -> Markup {
             tbody { @for (line, band) in report.verdict.faults.iter().zip(&report.faults) { (fault(line, band)) } }
         }
     };
-    scrolled("Faults", table)
+    scrolled("Faults", &table)
 }
 
 fn fault(line: &FaultLine, band: &FaultBand) -> Markup {
@@ -51,7 +51,7 @@ pub(super) fn availability(report: &Report) -> Markup {
     let worst = report.partitions.iter().filter_map(|partition| partition.max_unavailability_ms).max().unwrap_or(0);
     let table = html! {
         table {
-            caption { "Unavailable: acknowledged nothing although sends were waiting." }
+            caption { span { "Unavailable: acknowledged nothing although sends were waiting." } }
             thead { tr {
                 th scope="col" { "Partition" } th scope="col" { "Longest unavailability" }
                 th scope="col" class="number" { "From" } th scope="col" class="number" { "Sent" }
@@ -62,7 +62,7 @@ pub(super) fn availability(report: &Report) -> Markup {
             tbody { @for partition in &report.partitions { (available(partition, worst)) } }
         }
     };
-    scrolled("Availability by partition", table)
+    scrolled("Availability by partition", &table)
 }
 
 fn available(line: &PartitionReport, worst_ms: u64) -> Markup {
@@ -113,7 +113,7 @@ pub(super) fn incidents(report: &Report) -> Markup {
         }
     };
     html! {
-        (scrolled("Incidents", table))
+        (scrolled("Incidents", &table))
         @if hidden > 0 {
             p class="aside" { (format::count(hidden as u64)) " more are in " code { "history/events.jsonl" } "." }
         }

@@ -27,6 +27,8 @@ struct Bar {
     start: f64,
     end: f64,
     class: String,
+    /// How much of the lane's height it fills, from the bottom.
+    level: f64,
     /// The pattern that lies over its colour.
     pattern: Option<&'static str>,
     /// Written into it where there is room: the first text that fits.
@@ -69,6 +71,10 @@ pub(super) fn timeline(report: &Report) -> Markup {
                     }
                     (frame.fault_bands())
                     (frame.fault_labels())
+                    // Last, so that no hatching lies over what is to be read.
+                    @for (index, lane) in lanes.iter().enumerate() {
+                        (labels(lane, top + GAP / 2.0 + index as f64 * (LANE + GAP)))
+                    }
                 };
                 frame.svg("Phases, brokers, partitions and faults over time", &description(report), &content)
             }))
@@ -106,19 +112,25 @@ fn draw(lane: &Lane, frame: &Frame<'_>, y: f64) -> Markup {
 }
 
 fn draw_bar(bar: &Bar, frame: &Frame<'_>, y: f64) -> Markup {
-    let width = (bar.end - bar.start).max(1.0);
-    let label = bar.labels.iter().find(|label| text_width(label) + 8.0 < width);
-    let (top, height) = if bar.class == "bar unavailable" { (y + LANE - 4.0, 4.0) } else { (y, LANE) };
+    let width = c((bar.end - bar.start).max(1.0));
+    let height = (LANE * bar.level).max(2.0);
+    let (x, top, height) = (c(bar.start), c(y + LANE - height), c(height));
     html! {
-        rect class=(bar.class) x=(c(bar.start)) y=(c(top)) width=(c(width)) height=(c(height)) rx="2" {
-            title { (bar.hint) }
-        }
+        rect class=(bar.class) x=(x) y=(top) width=(width) height=(height) rx="2" { title { (bar.hint) } }
         @if let Some(pattern) = bar.pattern {
-            rect class="over" x=(c(bar.start)) y=(c(top)) width=(c(width)) height=(c(height)) rx="2"
-                fill=(frame.pattern(pattern)) {}
+            rect class="over" x=(x) y=(top) width=(width) height=(height) rx="2" fill=(frame.pattern(pattern)) {}
         }
-        @if let Some(label) = label {
-            text class="bar-label" x=(c(bar.start + 5.0)) y=(c(y + LANE / 2.0 + 4.0)) { (label) }
+    }
+}
+
+/// What is written into a lane's bars.
+fn labels(lane: &Lane, y: f64) -> Markup {
+    let baseline = c(y + LANE / 2.0 + 4.0);
+    html! {
+        @for bar in &lane.bars {
+            @if let Some(label) = bar.labels.iter().find(|label| text_width(label) + 8.0 < bar.end - bar.start) {
+                text class="bar-label" x=(c(bar.start + 5.0)) y=(baseline) { (label) }
+            }
         }
     }
 }
@@ -162,5 +174,5 @@ fn data(report: &Report) -> Markup {
             } } }
         }
     };
-    html! { details { summary { "The lanes as a table" } (scrolled("Lanes", table)) } }
+    html! { details { summary { "The lanes as a table" } (scrolled("Lanes", &table)) } }
 }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{class_of, pill, scrolled};
 use crate::report::status::{check_words, first_reason, outcome_word};
 use crate::report::{Report, Standing, Window, format};
-use crate::verdict::CheckLine;
+use crate::verdict::{CheckLine, Verdict};
 
 /// The banner.
 pub(super) fn banner(report: &Report) -> Markup {
@@ -47,7 +47,7 @@ fn tiles(report: &Report) -> Markup {
         ("indeterminate", format::count(verdict.counts.indeterminate)),
         ("anomalies", format::count(report.anomalies_found())),
         ("faults proven", format!("{proven} of {}", verdict.faults.len())),
-        ("longest unavailability", format::duration_ms(verdict.availability.max_unavailability_ms)),
+        ("unavailability", format::duration_ms(verdict.availability.max_unavailability_ms)),
         ("latency p99", format::or_dash(latency, |latency| format::duration_us(latency.p99_us))),
         ("duration", format::duration_ms(report.end_ns.as_millis())),
     ];
@@ -67,38 +67,38 @@ fn repeat(report: &Report) -> Markup {
 /// The checks: those that fail first, then those that nobody can tell, then the rest.
 pub(super) fn checks(report: &Report) -> Markup {
     let mut lines: Vec<&CheckLine> = report.verdict.checks.iter().collect();
-    lines.sort_by_key(|line| std::cmp::Reverse(Standing::of_check(line)));
+    lines.sort_by_key(|line| std::cmp::Reverse(Standing::of_check(line, &report.verdict)));
     let table = html! {
         table class="checks" {
-            caption { "Each check asks one question of the whole history." }
+            caption { span { "Each check asks one question of the whole history." } }
             thead { tr {
-                th scope="col" { "Result" } th scope="col" { "Check" } th scope="col" { "Expected" }
-                th scope="col" { "Verdict" } th scope="col" class="number" { "Examined" }
-                th scope="col" class="number" { "Found" }
+                th scope="col" { "Result" } th scope="col" { "Check" } th scope="col" class="number" { "Found" }
+                th scope="col" class="number" { "Examined" } th scope="col" { "Expected" }
+                th scope="col" { "Verdict" }
             } }
-            tbody { @for line in lines { (check(line)) } }
+            tbody { @for line in lines { (check(line, &report.verdict)) } }
         }
     };
     html! {
-        (scrolled("Checks", table))
+        (scrolled("Checks", &table))
         @if !report.verdict.thresholds.is_empty() { (thresholds(report)) }
     }
 }
 
-fn check(line: &CheckLine) -> Markup {
-    let standing = Standing::of_check(line);
+fn check(line: &CheckLine, verdict: &Verdict) -> Markup {
+    let standing = Standing::of_check(line, verdict);
     html! {
         tr class=(class_of(standing)) {
-            td { (pill(standing, check_words(line))) }
+            td { (pill(standing, check_words(line, verdict))) }
             th scope="row" {
                 span class="name" { (line.check) }
                 span class="aside" { (line.check.question()) }
                 @for note in &line.notes { span class="note" { (note) } }
             }
+            td class="number" { (format::count(line.found)) }
+            td class="number" { (format::count(line.examined)) }
             td { (line.expect) }
             td { (line.verdict) }
-            td class="number" { (format::count(line.examined)) }
-            td class="number" { (format::count(line.found)) }
         }
     }
 }
@@ -106,7 +106,7 @@ fn check(line: &CheckLine) -> Markup {
 fn thresholds(report: &Report) -> Markup {
     let table = html! {
         table {
-            caption { "Thresholds" }
+            caption { span { "Thresholds" } }
             thead { tr {
                 th scope="col" { "Result" } th scope="col" { "Metric" } th scope="col" class="number" { "Measured" }
                 th scope="col" class="number" { "At most" }
@@ -127,5 +127,5 @@ fn thresholds(report: &Report) -> Markup {
             } }
         }
     };
-    scrolled("Thresholds", table)
+    scrolled("Thresholds", &table)
 }

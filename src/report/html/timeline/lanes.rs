@@ -60,7 +60,15 @@ fn bar(axis: TimeAxis, start_ns: TimeNs, end_ns: TimeNs, class: &str) -> Option<
         return None;
     }
     let (start, end) = (axis.x(start_ns), axis.x(end_ns));
-    Some(Bar { start, end, class: class.to_owned(), pattern: None, labels: Vec::new(), hint: String::new() })
+    Some(Bar {
+        start,
+        end,
+        class: class.to_owned(),
+        level: 1.0,
+        pattern: None,
+        labels: Vec::new(),
+        hint: String::new(),
+    })
 }
 
 fn phases(report: &Report, axis: TimeAxis) -> Lane {
@@ -90,6 +98,7 @@ fn partition_lane(partition: &PartitionReport, axis: TimeAxis) -> Lane {
     {
         let (from, to) = (TimeNs::from_millis(from_ms), TimeNs::from_millis(from_ms + outage_ms));
         if let Some(mut bar) = bar(axis, from, to, "bar unavailable") {
+            bar.level = 0.18;
             bar.hint = format!("{} unavailable for {}", partition.partition, format::duration_ms(outage_ms));
             bars.push(bar);
         }
@@ -97,7 +106,8 @@ fn partition_lane(partition: &PartitionReport, axis: TimeAxis) -> Lane {
     Lane { name: partition.partition.to_string(), bars }
 }
 
-/// One lane for each check that found something, with a bar for each second in which an affected record was sent.
+/// One lane for each check that found something, with a bar for each second in which affected records were sent,
+/// the higher the more of them.
 fn anomalies(report: &Report, axis: TimeAxis) -> Vec<Lane> {
     let lanes = CheckName::ALL.into_iter().filter_map(|check| {
         let of_check = report.anomalies.iter().filter(|anomaly| anomaly.check == check);
@@ -105,10 +115,11 @@ fn anomalies(report: &Report, axis: TimeAxis) -> Vec<Lane> {
         for time in of_check.filter_map(|anomaly| anomaly.send_ns.or(anomaly.ack_ns)) {
             *seconds.entry(time.0 / 1_000_000_000).or_default() += 1;
         }
+        let most = seconds.values().max().copied().unwrap_or(1);
         let bars = seconds.iter().filter_map(|(second, count)| {
             let (from, to) = (TimeNs(second * 1_000_000_000), TimeNs((second + 1) * 1_000_000_000));
             let mut bar = bar(axis, from, to, "bar anomaly")?;
-            bar.labels = vec![format::count(*count)];
+            bar.level = *count as f64 / most as f64;
             bar.hint = format!("{check}: {} sent in second {second}", format::counted(*count, "record"));
             Some(bar)
         });

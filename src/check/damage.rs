@@ -1,0 +1,417 @@
+//! Ways to damage a valid run, and which checks each has to set off: those, and no others.
+
+#![expect(clippy::unnecessary_wraps, reason = "every damage has the shape of those that may find nothing to damage")]
+
+use crate::anomaly::CheckName::{
+    self, Corrupt, Coverage, Duplicate, GroupDelivery, InconsistentOffsets, LostWrite, Phantom, ProducerOrder,
+    RealtimeOrder,
+};
+use crate::anomaly::Validity::{self, Invalid, Unknown};
+use crate::fault::{FaultId, Moment};
+use crate::history::event::FaultStage;
+use crate::history::{Closure, EventKind, ReadRow, SendRow};
+use crate::kafka::{Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, TimeNs};
+
+use super::generator::{Appended, DRAINS, Drawn, STEP};
+use super::testing::id;
+
+/// One way to damage a run.
+pub(crate) struct Damage {
+    pub(crate) name: &'static str,
+    /// Damages the run; `None` when the draw has nothing to damage so.
+    pub(crate) apply: fn(&mut Drawn) -> Option<()>,
+    /// The checks that are not valid afterwards.
+    pub(crate) expect: &'static [(CheckName, Validity)],
+}
+
+const LOG_UNKNOWN: &[(CheckName, Validity)] = &[
+    (LostWrite, Unknown),
+    (Duplicate, Unknown),
+    (ProducerOrder, Unknown),
+    (RealtimeOrder, Unknown),
+    (Phantom, Unknown),
+    (Corrupt, Unknown),
+    (InconsistentOffsets, Unknown),
+    (GroupDelivery, Unknown),
+    (Coverage, Unknown),
+];
+
+const NO_COVERAGE: &[(CheckName, Validity)] = &[(Coverage, Unknown)];
+
+macro_rules! damages {
+    ($($name:literal, $apply:expr, $expect:expr;)*) => {
+        &[$(Damage { name: $name, apply: $apply, expect: $expect }),*]
+    };
+}
+
+/// Every damage, in the order of the matrix.
+pub(crate) const ALL: &[Damage] = damages![
+    "drop from the log", drop_one, &[(LostWrite, Invalid)];
+    "drop what only a group read (info)", drop_info, &[(LostWrite, Invalid)];
+    "drop the tail", drop_tail, &[(LostWrite, Invalid)];
+    "drop the tail, end offset and all", truncate_tail, &[(LostWrite, Invalid)];
+    "drop at an incomplete drain", drop_at_incomplete_drain, &[
+        (LostWrite, Invalid), (Duplicate, Unknown), (ProducerOrder, Unknown), (RealtimeOrder, Unknown),
+        (Phantom, Unknown), (Corrupt, Unknown), (InconsistentOffsets, Unknown), (GroupDelivery, Unknown),
+        (Coverage, Unknown)];
+    "drop from one drain reader", unstable_read, &[(LostWrite, Unknown)];
+    "retention before the drain", retain, &[(LostWrite, Unknown)];
+    "duplicate at another offset", duplicate, &[(Duplicate, Invalid)];
+    "swap two records of one producer", swap, &[(ProducerOrder, Invalid)];
+    "swap two records across an acknowledgement", invert, &[(RealtimeOrder, Invalid)];
+    "a record nobody sent", |drawn| append(drawn, id(0, 10_000), ReadStatus::Intact), &[(Phantom, Invalid)];
+    "a record of an unknown process", |drawn| append(drawn, id(77, 0), ReadStatus::Intact), &[(Phantom, Invalid)];
+    "a foreign record", |drawn| append(drawn, id(0, 0), ReadStatus::Foreign), &[(Phantom, Invalid)];
+    "a failed send is read", read_failed, &[(Phantom, Invalid)];
+    "corrupt for everybody", corrupt_for_all, &[(Corrupt, Invalid)];
+    "corrupt for one reader", corrupt_for_one, &[(Corrupt, Invalid)];
+    "another length", odd_length, &[(Corrupt, Invalid)];
+    "misplaced", |drawn| append(drawn, id(0, 0), ReadStatus::Misplaced), &[(Corrupt, Invalid)];
+    "two records at one offset", clash, &[(InconsistentOffsets, Invalid)];
+    "acknowledged elsewhere", |drawn| reacknowledge(drawn, &Elsewhere::Nowhere), &[(InconsistentOffsets, Invalid)];
+    "acknowledged at another's offset", |drawn| reacknowledge(drawn, &Elsewhere::Taken), &[(InconsistentOffsets, Invalid)];
+    "lost, and its offset given away", overwrite, &[(LostWrite, Invalid), (InconsistentOffsets, Invalid)];
+    "a group skips a record", group_skips, &[(GroupDelivery, Invalid)];
+    "a group stops early", group_stops, &[(GroupDelivery, Unknown), (Coverage, Unknown)];
+    "incomplete drain", incomplete_drain, LOG_UNKNOWN;
+    "one drain reader incomplete", one_incomplete, NO_COVERAGE;
+    "no drain reader", no_drain, LOG_UNKNOWN;
+    "no end offsets", |drawn| forget(drawn, |kind| matches!(kind, EventKind::EndOffsets { .. })), LOG_UNKNOWN;
+    "cut history", cut, LOG_UNKNOWN;
+    "no proof before", |drawn| forget(drawn, |kind| is_proof(kind, Moment::Before)), NO_COVERAGE;
+    "no proof during", |drawn| forget(drawn, |kind| is_proof(kind, Moment::During)), NO_COVERAGE;
+    "no proof after", |drawn| forget(drawn, |kind| is_proof(kind, Moment::After)), NO_COVERAGE;
+    "never injected", |drawn| forget(drawn, |kind| matches!(kind, EventKind::Inject { .. })), NO_COVERAGE;
+    "never healed", |drawn| forget(drawn, |kind| matches!(kind, EventKind::Heal { .. })), NO_COVERAGE;
+    "the heal failed", heal_fails, NO_COVERAGE;
+    "the fault was skipped", skip_fault, NO_COVERAGE;
+    "nobody saw the cluster whole", |drawn| forget(drawn, |kind| matches!(kind, EventKind::ClusterWhole { .. })), NO_COVERAGE;
+    "the cluster stayed broken", stay_broken, NO_COVERAGE;
+    "interrupted", |drawn| tell(drawn, EventKind::Interrupted { signal: "SIGINT".to_owned() }), NO_COVERAGE;
+    "harness error", |drawn| tell(drawn, EventKind::HarnessError { message: "a queue overflowed".to_owned() }), NO_COVERAGE;
+    "too few acknowledgements", |drawn| { drawn.run.scenario.evidence.acked = 1_000_000; Some(()) }, NO_COVERAGE;
+    "too few sends in the fault", |drawn| { drawn.run.scenario.evidence.sends_per_fault = 1_000_000; Some(()) }, NO_COVERAGE;
+    "a send without its row", lose_row, NO_COVERAGE;
+    "a send with two rows", repeat_row, NO_COVERAGE;
+    "fewer rows than were counted", miscount, NO_COVERAGE;
+];
+
+/// The acknowledged records of partition 0, by offset.
+fn acked(drawn: &Drawn) -> Vec<Appended> {
+    drawn.logs[0].iter().filter(|appended| appended.outcome == Outcome::Ok).copied().collect()
+}
+
+/// One of them, from the middle of the log.
+fn middle(drawn: &Drawn) -> Option<Appended> {
+    let acked = acked(drawn);
+    (acked.len() > 8).then(|| acked[acked.len() / 2])
+}
+
+fn is_drain(read: &ReadRow) -> bool {
+    DRAINS.contains(&read.reader.0)
+}
+
+fn send_mut(drawn: &mut Drawn, record: RecordId) -> &mut SendRow {
+    drawn.run.rows(0).sends.iter_mut().find(|send| send.id() == record).expect("every drawn record was sent")
+}
+
+fn drop_reads(drawn: &mut Drawn, dropped: impl Fn(&ReadRow) -> bool) {
+    drawn.run.rows(0).reads.retain(|read| !dropped(read));
+    drawn.recount();
+}
+
+fn drop_one(drawn: &mut Drawn) -> Option<()> {
+    let Appended { offset, .. } = middle(drawn)?;
+    drop_reads(drawn, |read| read.offset.0 == offset);
+    Some(())
+}
+
+fn drop_info(drawn: &mut Drawn) -> Option<()> {
+    let info = drawn.logs[0].iter().find(|appended| appended.outcome == Outcome::Info).copied()?;
+    drop_reads(drawn, |read| is_drain(read) && read.offset.0 == info.offset);
+    Some(())
+}
+
+fn drop_tail(drawn: &mut Drawn) -> Option<()> {
+    let from = acked(drawn).iter().rev().nth(2)?.offset;
+    drop_reads(drawn, |read| read.offset.0 >= from);
+    Some(())
+}
+
+fn truncate_tail(drawn: &mut Drawn) -> Option<()> {
+    let from = acked(drawn).iter().rev().nth(2)?.offset;
+    drawn.ends[0] = from;
+    drawn.run.rows(0).reads.retain(|read| read.offset.0 < from);
+    drawn.reseal();
+    Some(())
+}
+
+fn drop_at_incomplete_drain(drawn: &mut Drawn) -> Option<()> {
+    drop_one(drawn)?;
+    incomplete_drain(drawn)
+}
+
+fn unstable_read(drawn: &mut Drawn) -> Option<()> {
+    let Appended { offset, .. } = middle(drawn)?;
+    drop_reads(drawn, |read| read.reader.0 == DRAINS[1] && read.offset.0 == offset);
+    Some(())
+}
+
+fn retain(drawn: &mut Drawn) -> Option<()> {
+    let Appended { offset: start, .. } = middle(drawn)?;
+    drop_reads(drawn, |read| read.offset.0 < start);
+    for event in &mut drawn.run.history.events {
+        if let EventKind::EndOffsets { ranges } = &mut event.kind {
+            ranges[0].start = Offset(start);
+        }
+    }
+    Some(())
+}
+
+/// Everybody reads one more record at the end of partition 0.
+fn append(drawn: &mut Drawn, record: RecordId, status: ReadStatus) -> Option<()> {
+    let offset = drawn.ends[0];
+    let owners = drawn.owners.iter().filter(|((_, partition), _)| *partition == 0).map(|(_, owner)| *owner);
+    let readers: Vec<u32> = owners.chain(DRAINS).collect();
+    for reader in readers {
+        drawn.run.read(reader, 0, offset, record);
+        drawn.run.rows(0).reads.last_mut()?.status = status;
+    }
+    drawn.ends[0] += 1;
+    drawn.reseal();
+    Some(())
+}
+
+fn duplicate(drawn: &mut Drawn) -> Option<()> {
+    let Appended { record, .. } = middle(drawn)?;
+    append(drawn, record, ReadStatus::Intact)
+}
+
+/// Two neighbours in the log, both acknowledged, of the same process or of two.
+fn neighbours(drawn: &Drawn, same_process: fn(&Appended, &Appended) -> bool) -> Option<(Appended, Appended)> {
+    let pairs = drawn.logs[0].windows(2).map(|pair| (pair[0], pair[1]));
+    let mut pairs = pairs.filter(|(one, two)| one.outcome == Outcome::Ok && two.outcome == Outcome::Ok);
+    pairs.find(|(one, two)| same_process(one, two))
+}
+
+/// Makes two records change places, in what is read and what was acknowledged alike.
+fn exchange(drawn: &mut Drawn, one: Appended, two: Appended) {
+    for read in &mut drawn.run.rows(0).reads {
+        if read.offset.0 == one.offset {
+            read.record = two.record;
+        } else if read.offset.0 == two.offset {
+            read.record = one.record;
+        }
+    }
+    send_mut(drawn, one.record).offset = Some(Offset(two.offset));
+    send_mut(drawn, two.record).offset = Some(Offset(one.offset));
+}
+
+fn swap(drawn: &mut Drawn) -> Option<()> {
+    let (one, two) = neighbours(drawn, |one, two| one.record.process == two.record.process)?;
+    exchange(drawn, one, two);
+    // Both in flight at once, so that real time says nothing about them.
+    for record in [one.record, two.record] {
+        let send = send_mut(drawn, record);
+        send.invoke_ns = TimeNs(one.time);
+        send.complete_ns = TimeNs(two.time);
+    }
+    Some(())
+}
+
+fn invert(drawn: &mut Drawn) -> Option<()> {
+    let (one, two) = neighbours(drawn, |one, two| one.record.process != two.record.process)?;
+    exchange(drawn, one, two);
+    let send = send_mut(drawn, one.record);
+    (send.invoke_ns, send.complete_ns) = (TimeNs(one.time - 1), TimeNs(one.time));
+    let send = send_mut(drawn, two.record);
+    (send.invoke_ns, send.complete_ns) = (TimeNs(two.time), TimeNs(two.time + 1));
+    Some(())
+}
+
+/// One more send of a process to partition 0, the next in sequence.
+fn send_next(drawn: &mut Drawn, process: u32, outcome: Outcome) -> RecordId {
+    let sends = &drawn.run.rows(0).sends;
+    let record = id(process, sends.iter().filter(|send| send.process == ProcessId(process)).count() as u64);
+    drawn.run.send(process, 0, record.sequence.0).outcome(outcome).times(0, 1_000 * STEP).push();
+    record
+}
+
+fn read_failed(drawn: &mut Drawn) -> Option<()> {
+    let record = send_next(drawn, 0, Outcome::Fail);
+    append(drawn, record, ReadStatus::Intact)
+}
+
+fn change_reads(drawn: &mut Drawn, change: impl Fn(&mut ReadRow)) -> Option<()> {
+    let Appended { offset, .. } = middle(drawn)?;
+    drawn.run.rows(0).reads.iter_mut().filter(|read| read.offset.0 == offset).for_each(change);
+    Some(())
+}
+
+fn corrupt_for_all(drawn: &mut Drawn) -> Option<()> {
+    change_reads(drawn, |read| read.status = ReadStatus::Corrupt)
+}
+
+fn corrupt_for_one(drawn: &mut Drawn) -> Option<()> {
+    change_reads(drawn, |read| {
+        if read.reader.0 == DRAINS[1] {
+            read.status = ReadStatus::Corrupt;
+        }
+    })
+}
+
+fn odd_length(drawn: &mut Drawn) -> Option<()> {
+    change_reads(drawn, |read| read.bytes += 1)
+}
+
+fn clash(drawn: &mut Drawn) -> Option<()> {
+    let record = send_next(drawn, 0, Outcome::Info);
+    drawn.recount();
+    change_reads(drawn, |read| {
+        if read.reader.0 == DRAINS[1] {
+            read.record = record;
+        }
+    })
+}
+
+enum Elsewhere {
+    Nowhere,
+    Taken,
+}
+
+fn reacknowledge(drawn: &mut Drawn, place: &Elsewhere) -> Option<()> {
+    let Appended { record, .. } = middle(drawn)?;
+    let offset = match place {
+        Elsewhere::Nowhere => drawn.ends[0] + 10,
+        Elsewhere::Taken => drawn.logs[0].first()?.offset,
+    };
+    send_mut(drawn, record).offset = Some(Offset(offset));
+    Some(())
+}
+
+fn overwrite(drawn: &mut Drawn) -> Option<()> {
+    // A producer of its own, so that the order inside no producer is touched.
+    let record = send_next(drawn, 50, Outcome::Info);
+    drawn.recount();
+    change_reads(drawn, |read| read.record = record)
+}
+
+fn group_skips(drawn: &mut Drawn) -> Option<()> {
+    let Appended { offset, .. } = middle(drawn)?;
+    drop_reads(drawn, |read| [10, 11].contains(&read.reader.0) && read.offset.0 == offset);
+    Some(())
+}
+
+fn group_stops(drawn: &mut Drawn) -> Option<()> {
+    let Appended { offset, .. } = middle(drawn)?;
+    drop_reads(drawn, |read| [10, 11].contains(&read.reader.0) && read.offset.0 >= offset);
+    limit_positions(drawn, &[10, 11], offset);
+    Some(())
+}
+
+/// These processes stood at `offset` of partition 0 when their drain ended.
+fn limit_positions(drawn: &mut Drawn, processes: &[u32], offset: i64) {
+    for event in &mut drawn.run.history.events {
+        if let EventKind::Drained { process, positions } = &mut event.kind
+            && processes.contains(&process.0)
+        {
+            let first = positions.iter_mut().filter(|position| position.partition.partition == Partition(0));
+            first.for_each(|position| position.offset = Offset(offset));
+        }
+    }
+}
+
+fn incomplete_drain(drawn: &mut Drawn) -> Option<()> {
+    let from = acked(drawn).iter().rev().nth(2)?.offset;
+    drop_reads(drawn, |read| is_drain(read) && read.offset.0 >= from);
+    limit_positions(drawn, &DRAINS, from);
+    Some(())
+}
+
+fn one_incomplete(drawn: &mut Drawn) -> Option<()> {
+    let from = acked(drawn).iter().rev().nth(2)?.offset;
+    drop_reads(drawn, |read| read.reader.0 == DRAINS[1] && read.offset.0 >= from);
+    limit_positions(drawn, &DRAINS[1..], from);
+    Some(())
+}
+
+fn no_drain(drawn: &mut Drawn) -> Option<()> {
+    for rows in drawn.run.history.partitions.values_mut() {
+        rows.reads.retain(|read| !is_drain(read));
+    }
+    drawn.run.history.processes.retain(|process, _| !DRAINS.contains(&process.0));
+    drawn.recount();
+    Some(())
+}
+
+fn cut(drawn: &mut Drawn) -> Option<()> {
+    drawn.run.history.closure = Closure::Cut("it has no run-ended event".to_owned());
+    forget(drawn, |kind| matches!(kind, EventKind::RunEnded { .. }))
+}
+
+fn forget(drawn: &mut Drawn, forgotten: fn(&EventKind) -> bool) -> Option<()> {
+    drawn.run.history.events.retain(|event| !forgotten(&event.kind));
+    Some(())
+}
+
+fn is_proof(kind: &EventKind, wanted: Moment) -> bool {
+    matches!(kind, EventKind::Proof { moment, .. } if *moment == wanted)
+}
+
+fn tell(drawn: &mut Drawn, kind: EventKind) -> Option<()> {
+    let end = drawn.run.history.events.last()?.time_ns;
+    drawn.run.event(end.0, kind);
+    Some(())
+}
+
+fn heal_fails(drawn: &mut Drawn) -> Option<()> {
+    for event in &mut drawn.run.history.events {
+        if let EventKind::Heal { stage, .. } = &mut event.kind
+            && *stage == FaultStage::Ok
+        {
+            *stage = FaultStage::Fail { reason: "the engine is gone".to_owned() };
+        }
+    }
+    Some(())
+}
+
+fn skip_fault(drawn: &mut Drawn) -> Option<()> {
+    forget(drawn, |kind| matches!(kind, EventKind::Inject { .. } | EventKind::Heal { .. } | EventKind::Proof { .. }))?;
+    tell(
+        drawn,
+        EventKind::FaultSkipped { fault: FaultId("kill".to_owned()), reason: "chat-0 has no leader".to_owned() },
+    )
+}
+
+fn stay_broken(drawn: &mut Drawn) -> Option<()> {
+    forget(drawn, |kind| matches!(kind, EventKind::ClusterWhole { .. }))?;
+    tell(drawn, EventKind::ClusterNotWhole { waited_ms: 60_000, last_seen: "chat-0 lacks broker-2".to_owned() })
+}
+
+fn lose_row(drawn: &mut Drawn) -> Option<()> {
+    let sends = &mut drawn.run.rows(0).sends;
+    let last = |send: &SendRow, sends: &[SendRow]| {
+        !sends.iter().any(|other| other.process == send.process && other.sequence > send.sequence)
+    };
+    let at = sends.iter().position(|send| send.outcome == Outcome::Fail && !last(send, sends))?;
+    sends.remove(at);
+    drawn.recount();
+    Some(())
+}
+
+fn repeat_row(drawn: &mut Drawn) -> Option<()> {
+    let sends = &mut drawn.run.rows(0).sends;
+    let again = *sends.iter().find(|send| send.outcome == Outcome::Fail)?;
+    sends.push(again);
+    drawn.recount();
+    Some(())
+}
+
+fn miscount(drawn: &mut Drawn) -> Option<()> {
+    for event in &mut drawn.run.history.events {
+        if let EventKind::RunEnded { sends, .. } = &mut event.kind {
+            *sends += 1;
+        }
+    }
+    Some(())
+}

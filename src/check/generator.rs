@@ -1,0 +1,251 @@
+//! Draws whole, valid runs: several producers, partitions with holes, failed and indeterminate sends, groups that rebalance
+//! and read again, two drain readers, and a broker killed and started again with all its proofs.
+//!
+//! The draw simulates one log a partition: a send is appended at one moment between its invocation and its completion, so
+//! that whatever the draws are, nothing that a checker forbids happens.
+
+use std::collections::BTreeMap;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::fault::{FaultId, FaultKind, Moment, Observation, Probe, ProcessState, Signal, Standing, Target};
+use crate::history::EventKind;
+use crate::history::event::{FaultStage, RevocationCause};
+use crate::kafka::{BrokerId, Outcome, ProcessId, RecordId, TimeNs, TopicPartition};
+use crate::plan::{PlannedStart, Step};
+
+use super::testing::{RunBuilder, id};
+
+/// Nanoseconds between two appends.
+pub(crate) const STEP: u64 = 1_000_000;
+/// The drain readers' processes.
+pub(crate) const DRAINS: [u32; 2] = [100, 101];
+
+/// A drawn run, and what only the simulated cluster knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Drawn {
+    pub(crate) run: RunBuilder,
+    /// By partition: the log's records in offset order, with the time of the append.
+    pub(crate) logs: Vec<Vec<Appended>>,
+    /// By partition: the end offset.
+    pub(crate) ends: Vec<i64>,
+    /// By group and partition: the member that owned it last.
+    pub(crate) owners: BTreeMap<(String, i32), u32>,
+    /// The groups' names.
+    pub(crate) groups: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Appended {
+    pub(crate) record: RecordId,
+    pub(crate) offset: i64,
+    pub(crate) time: u64,
+    pub(crate) outcome: Outcome,
+}
+
+/// How much to draw.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) partitions: u32,
+    pub(crate) producers: u32,
+    pub(crate) groups: u32,
+    pub(crate) sends: u32,
+}
+
+impl Shape {
+    /// What the damages are tried on.
+    pub(crate) const SAMPLE: Self = Self { partitions: 2, producers: 3, groups: 2, sends: 120 };
+}
+
+/// Draws a valid run.
+pub(crate) fn draw(seed: u64, shape: Shape) -> Drawn {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let partitions = shape.partitions as usize;
+    let mut drawn = Drawn {
+        run: RunBuilder::new(shape.partitions),
+        logs: vec![Vec::new(); partitions],
+        ends: vec![0; partitions],
+        owners: BTreeMap::new(),
+        groups: (0..shape.groups).map(|group| format!("group-{group}")).collect(),
+    };
+    let header = EventKind::RunStarted {
+        format_version: crate::history::FORMAT_VERSION,
+        run: "20260101T000000Z-42".to_owned(),
+        scenario: "by-hand".to_owned(),
+        seed: 42,
+        started_utc: "2026-01-01T00:00:00Z".to_owned(),
+        topics: vec!["chat".to_owned()],
+        partitions: vec![shape.partitions],
+    };
+    drawn.run.event(0, header);
+    produce(&mut drawn, shape, &mut rng);
+    disturb(&mut drawn, shape);
+    consume(&mut drawn, &mut rng);
+    drain(&mut drawn);
+    drawn.reseal();
+    drawn
+}
+
+fn produce(drawn: &mut Drawn, shape: Shape, rng: &mut ChaCha8Rng) {
+    let mut next: BTreeMap<(u32, usize), u64> = BTreeMap::new();
+    for step in 1..=u64::from(shape.sends) {
+        let time = step * STEP;
+        let process = rng.random_range(0..shape.producers);
+        let partition = rng.random_range(0..drawn.logs.len());
+        let sequence = next.entry((process, partition)).or_default();
+        let record = id(process, *sequence);
+        *sequence += 1;
+        let outcome = match rng.random_range(0..10) {
+            0 => Outcome::Fail,
+            1 => Outcome::Info,
+            _ => Outcome::Ok,
+        };
+        let appended = outcome == Outcome::Ok || (outcome == Outcome::Info && rng.random_bool(0.5));
+        let invoked = time - rng.random_range(0..time.min(20 * STEP));
+        let completed = time + rng.random_range(1..20 * STEP);
+        let mut send = drawn.run.send(process, partition.try_into().expect("few partitions"), record.sequence.0);
+        if appended {
+            // Transaction markers and compaction leave holes.
+            let hole = if rng.random_bool(0.05) { rng.random_range(1..3) } else { 0 };
+            let offset = drawn.ends[partition] + hole;
+            drawn.ends[partition] = offset + 1;
+            drawn.logs[partition].push(Appended { record, offset, time, outcome });
+            if outcome == Outcome::Ok {
+                send = send.offset(offset);
+            }
+        }
+        send.outcome(outcome).times(invoked, completed).push();
+    }
+    for rows in drawn.run.history.partitions.values_mut() {
+        rows.sends.sort_by_key(|send| send.complete_ns);
+    }
+}
+
+/// Kills broker 2 for the middle third of the load.
+fn disturb(drawn: &mut Drawn, shape: Shape) {
+    let fault = FaultId("kill".to_owned());
+    let (struck, healed) = (u64::from(shape.sends) / 3 * STEP, u64::from(shape.sends) * 2 / 3 * STEP);
+    drawn.run.plan.steps.push(Step {
+        fault: fault.clone(),
+        kind: FaultKind::Kill { signal: Signal::Kill },
+        target: Target::Broker(BrokerId(2)),
+        draw: vec![2, 1, 3],
+        start: PlannedStart::AtMs(0),
+        duration_ms: 1,
+    });
+    let standing = |registered: bool, in_isr_of| Some(Standing { registered, replica_of: 2, in_isr_of, leads: 0 });
+    let running = |started_at: &str| ProcessState::Running { started_at: started_at.to_owned() };
+    let look = |moment, process, probe, standing| EventKind::Proof {
+        fault: fault.clone(),
+        moment,
+        target: BrokerId(2),
+        observation: Observation { process, probe, standing },
+    };
+    let answered = Probe::Answered { elapsed_ms: 3 };
+    let inject = |stage| EventKind::Inject { fault: fault.clone(), stage };
+    let heal = |stage| EventKind::Heal { fault: fault.clone(), stage };
+    let before = running("2026-01-01T00:00:00Z");
+    let exited = ProcessState::Exited { exit_code: 137 };
+    let events = [
+        (struck - 2, look(Moment::Before, before, answered.clone(), standing(true, 2))),
+        (struck - 1, inject(FaultStage::Invoke { targets: vec![BrokerId(2)] })),
+        (struck, inject(FaultStage::Ok)),
+        (struck + STEP, look(Moment::During, exited.clone(), Probe::Refused, standing(true, 2))),
+        (struck + 6 * STEP, look(Moment::During, exited, Probe::Refused, standing(false, 0))),
+        (healed - 1, heal(FaultStage::Invoke { targets: vec![BrokerId(2)] })),
+        (healed, heal(FaultStage::Ok)),
+        (healed + 3 * STEP, look(Moment::After, running("2026-01-01T00:00:09Z"), answered, standing(true, 2))),
+        (healed + 4 * STEP, EventKind::ClusterWhole { waited_ms: 4 }),
+    ];
+    for (time, kind) in events {
+        drawn.run.event(time, kind);
+    }
+}
+
+/// Each group reads each partition to its end; now and then another member takes over and reads from the last commit.
+fn consume(drawn: &mut Drawn, rng: &mut ChaCha8Rng) {
+    for (number, group) in (0u32..).zip(drawn.groups.clone()) {
+        let members = [10 + 2 * number, 11 + 2 * number];
+        for (member, process) in (0u32..).zip(members) {
+            drawn.run.member(process, &group, member);
+        }
+        for partition in 0..drawn.logs.len() {
+            let owner = consume_partition(drawn, members, partition, rng);
+            let partition = partition.try_into().expect("few partitions");
+            drawn.owners.insert((group.clone(), partition), owner);
+        }
+    }
+}
+
+fn consume_partition(drawn: &mut Drawn, members: [u32; 2], at: usize, rng: &mut ChaCha8Rng) -> u32 {
+    let partition: i32 = at.try_into().expect("few partitions");
+    let time = drawn.run.history.events.last().map_or(0, |event| event.time_ns.0);
+    let partitions = vec![TopicPartition::new("chat", partition)];
+    let assigned = |owner| EventKind::Assigned { process: ProcessId(owner), partitions: partitions.clone() };
+    let mut owner = members[at % 2];
+    drawn.run.event(time, assigned(owner));
+    let (mut next, mut committed) = (0, 0);
+    while next < drawn.logs[at].len() {
+        if rng.random_bool(0.05) {
+            let revoked = RevocationCause::Rebalance;
+            let process = ProcessId(owner);
+            drawn.run.event(time, EventKind::Revoked { process, partitions: partitions.clone(), cause: revoked });
+            owner = members[usize::from(owner == members[0])];
+            drawn.run.event(time, assigned(owner));
+            next = committed;
+        }
+        let Appended { record, offset, .. } = drawn.logs[at][next];
+        drawn.run.read(owner, partition, offset, record);
+        next += 1;
+        if rng.random_bool(0.3) {
+            committed = next;
+        }
+    }
+    owner
+}
+
+fn drain(drawn: &mut Drawn) {
+    for process in DRAINS {
+        drawn.run.drain_reader(process);
+        for partition in 0..drawn.logs.len() {
+            for Appended { record, offset, .. } in drawn.logs[partition].clone() {
+                drawn.run.read(process, partition.try_into().expect("few partitions"), offset, record);
+            }
+        }
+    }
+}
+
+impl Drawn {
+    /// Writes the events that depend on everything before: end offsets, positions, and the closing counts.
+    pub(crate) fn reseal(&mut self) {
+        let closing = |kind: &EventKind| {
+            matches!(kind, EventKind::EndOffsets { .. } | EventKind::Drained { .. } | EventKind::RunEnded { .. })
+        };
+        self.run.history.events.retain(|event| !closing(&event.kind));
+        let ends: Vec<(i32, i64)> = (0i32..).zip(self.ends.iter().copied()).collect();
+        let ranges: Vec<(i32, i64, i64)> = ends.iter().map(|(partition, end)| (*partition, 0, *end)).collect();
+        self.run.end_offsets(&ranges);
+        for (partition, end) in &ends {
+            for process in DRAINS {
+                self.run.drained(process, *partition, *end);
+            }
+            for ((_, owned), owner) in self.owners.clone() {
+                if owned == *partition {
+                    self.run.drained(owner, *partition, *end);
+                }
+            }
+        }
+        self.recount();
+    }
+
+    /// Makes `run-ended` count the rows that there are.
+    pub(crate) fn recount(&mut self) {
+        let end = self.run.history.events.iter().map(|event| event.time_ns).max().unwrap_or(TimeNs(0));
+        self.run.history.events.retain(|event| !matches!(event.kind, EventKind::RunEnded { .. }));
+        let rows = self.run.history.partitions.values();
+        let rows = rows.fold((0, 0), |sum, rows| (sum.0 + rows.sends.len() as u64, sum.1 + rows.reads.len() as u64));
+        self.run.event(end.0, EventKind::RunEnded { sends: rows.0, reads: rows.1 });
+        self.run.history.events.sort_by_key(|event| event.time_ns);
+    }
+}

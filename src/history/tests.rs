@@ -1,0 +1,332 @@
+//! What is written is what is read; and what was cut anywhere is read up to there, or refused with a reason.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::clock::Clock;
+use super::reader::{self, ReadError};
+use super::recorder::{Recorder, Totals};
+use super::{Closure, EventKind, History, ProcessRole, ReadRow, SendRow};
+use crate::kafka::{
+    BrokerId, LeaderEpoch, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex,
+};
+
+const FILES: [&str; 3] = ["events.jsonl", "sends.arrows", "reads.arrows"];
+
+fn header() -> EventKind {
+    EventKind::RunStarted {
+        format_version: super::FORMAT_VERSION,
+        run: "r".to_owned(),
+        scenario: "s".to_owned(),
+        seed: 1,
+        started_utc: "2026-01-01T00:00:00.000Z".to_owned(),
+        topics: vec!["a".to_owned(), "b".to_owned()],
+        partitions: vec![2, 1],
+    }
+}
+
+fn create(dir: &Path) -> Recorder {
+    Recorder::create(dir, Clock::start(), header(), None).expect("a new history")
+}
+
+fn write(sends: &[SendRow], reads: &[ReadRow]) -> (TempDir, Totals) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let recorder = create(dir.path());
+    let handle = recorder.handle();
+    let role = ProcessRole::Drain { reader: 0 };
+    handle.event(EventKind::ProcessStarted { process: ProcessId(9), role });
+    for batch in sends.chunks(7) {
+        handle.sends(batch.to_vec());
+    }
+    for batch in reads.chunks(7) {
+        handle.reads(batch.to_vec());
+    }
+    handle.event(EventKind::ProcessEnded { process: ProcessId(9), reason: "done".to_owned() });
+    let totals = recorder.finish().expect("a whole history");
+    (dir, totals)
+}
+
+fn sends_of(history: &History) -> Vec<SendRow> {
+    history.partitions.values().flat_map(|partition| partition.sends.clone()).collect()
+}
+
+fn reads_of(history: &History) -> Vec<ReadRow> {
+    history.partitions.values().flat_map(|partition| partition.reads.clone()).collect()
+}
+
+/// Topic a has partitions 0 and 1, topic b has 0.
+fn place() -> impl Strategy<Value = (TopicIndex, Partition)> {
+    prop_oneof![Just((0, 0)), Just((0, 1)), Just((1, 0))]
+        .prop_map(|(topic, number)| (TopicIndex(topic), Partition(number)))
+}
+
+fn send_row() -> impl Strategy<Value = SendRow> {
+    let numbers = (any::<u32>(), any::<u64>(), any::<u32>(), any::<[u64; 3]>(), any::<i16>());
+    (place(), numbers, 0..3_u8, any::<Option<i64>>(), any::<Option<i32>>()).prop_map(
+        |((topic, partition), (process, sequence, bytes, times, error), outcome, offset, broker)| SendRow {
+            process: ProcessId(process),
+            topic,
+            partition,
+            sequence: Sequence(sequence),
+            bytes,
+            scheduled_ns: TimeNs(times[0]),
+            invoke_ns: TimeNs(times[1]),
+            complete_ns: TimeNs(times[2]),
+            outcome: Outcome::from_u8(outcome).expect("0, 1 and 2 are outcomes"),
+            error,
+            offset: offset.map(Offset),
+            broker: broker.map(BrokerId),
+        },
+    )
+}
+
+fn read_row() -> impl Strategy<Value = ReadRow> {
+    let numbers = (any::<u32>(), any::<i64>(), any::<u64>(), any::<u32>(), any::<u64>(), any::<u32>());
+    (place(), numbers, 0..4_u8, any::<Option<i32>>()).prop_map(
+        |((topic, partition), (reader, offset, read, process, sequence, bytes), status, epoch)| ReadRow {
+            reader: ProcessId(reader),
+            topic,
+            partition,
+            offset: Offset(offset),
+            leader_epoch: epoch.map(LeaderEpoch),
+            read_ns: TimeNs(read),
+            status: ReadStatus::from_u8(status).expect("0 to 3 are statuses"),
+            record: RecordId { process: ProcessId(process), sequence: Sequence(sequence) },
+            bytes,
+        },
+    )
+}
+
+fn is_prefix<T: PartialEq>(short: &[T], long: &[T]) -> bool {
+    long.starts_with(short)
+}
+
+fn assert_prefix(cut: &History, whole: &History) {
+    assert!(is_prefix(&cut.events, &whole.events));
+    assert_eq!(cut.partitions.len(), whole.partitions.len());
+    for (place, partition) in &cut.partitions {
+        assert!(is_prefix(&partition.sends, &whole.partitions[place].sends));
+        assert!(is_prefix(&partition.reads, &whole.partitions[place].reads));
+    }
+}
+
+/// Reads the history with one file cut at every length.
+fn cut_everywhere(dir: &TempDir) {
+    let whole = reader::read(dir.path()).expect("a readable history");
+    for file in FILES {
+        let path = dir.path().join(file);
+        let bytes = std::fs::read(&path).expect("the file");
+        for length in 0..bytes.len() {
+            std::fs::write(&path, &bytes[..length]).expect("the cut file");
+            match reader::read(dir.path()) {
+                Ok(cut) => {
+                    assert_prefix(&cut, &whole);
+                    // A stream's end mark and the last line's end carry no evidence: only they may be missing unnoticed.
+                    assert_eq!(cut.closure == Closure::Whole, cut == whole, "{file} cut at {length}");
+                }
+                Err(ReadError::NoHeader { .. }) => assert_eq!(file, "events.jsonl"),
+                Err(error) => panic!("{file} cut at {length}: {error}"),
+            }
+        }
+        std::fs::write(&path, &bytes).expect("the whole file");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_is_what_is_read(
+        sends in prop::collection::vec(send_row(), 0..40),
+        reads in prop::collection::vec(read_row(), 0..40),
+    ) {
+        let (dir, totals) = write(&sends, &reads);
+        let history = reader::read(dir.path()).expect("a readable history");
+        prop_assert_eq!(&history.closure, &Closure::Whole);
+        prop_assert_eq!((totals.sends, totals.reads), (sends.len() as u64, reads.len() as u64));
+        prop_assert_eq!(totals.events, history.events.len() as u64);
+        let (mut sends, mut reads) = (sends, reads);
+        sends.sort_by_key(|row| (row.topic, row.partition));
+        reads.sort_by_key(|row| (row.topic, row.partition));
+        prop_assert_eq!(sends_of(&history), sends);
+        prop_assert_eq!(reads_of(&history), reads);
+        prop_assert_eq!(history.processes.get(&ProcessId(9)), Some(&ProcessRole::Drain { reader: 0 }));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_history_cut_at_any_byte_is_read_up_to_there(
+        sends in prop::collection::vec(send_row(), 1..20),
+        reads in prop::collection::vec(read_row(), 1..20),
+    ) {
+        cut_everywhere(&write(&sends, &reads).0);
+    }
+}
+
+#[test]
+fn every_partition_is_there_even_if_nothing_happened_in_it() {
+    let (dir, _) = write(&[], &[]);
+    let history = reader::read(dir.path()).expect("a readable history");
+    let places: Vec<_> = history.partitions.keys().map(|(topic, partition)| (topic.0, partition.0)).collect();
+    assert_eq!(places, [(0, 0), (0, 1), (1, 0)]);
+}
+
+#[test]
+fn a_recorder_that_was_killed_leaves_what_was_flushed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let copy = tempfile::tempdir().expect("another directory");
+    let recorder = create(dir.path());
+    recorder.handle().event(EventKind::Interrupted { signal: "SIGINT".to_owned() });
+    recorder.handle().sends(vec![sample_send(), sample_send()]);
+    // The promise is one second; a slow machine gets the benefit of the doubt.
+    std::thread::sleep(Duration::from_secs(2));
+    for file in FILES {
+        std::fs::copy(dir.path().join(file), copy.path().join(file)).expect("a copy");
+    }
+    let history = reader::read(copy.path()).expect("a readable history");
+    assert_eq!((history.events.len(), sends_of(&history).len()), (2, 2));
+    let Closure::Cut(reason) = &history.closure else { panic!("{:?}", history.closure) };
+    assert!(reason.contains("events.jsonl has no run-ended"), "{reason}");
+}
+
+#[test]
+fn rows_that_no_longer_match_run_ended_are_noticed() {
+    let (one, _) = write(&[sample_send()], &[]);
+    let (two, _) = write(&[sample_send(), sample_send()], &[]);
+    let (sends_of_one, sends_of_two) = (one.path().join(FILES[1]), two.path().join(FILES[1]));
+    std::fs::copy(&sends_of_one, &sends_of_two).expect("a copy");
+    let history = reader::read(two.path()).expect("a readable history");
+    let Closure::Cut(reason) = &history.closure else { panic!("{:?}", history.closure) };
+    assert!(reason.contains("1 of the 2 rows"), "{reason}");
+
+    let (many, _) = write(&[sample_send(), sample_send()], &[]);
+    std::fs::copy(many.path().join(FILES[1]), &sends_of_one).expect("a copy");
+    let error = reader::read(one.path()).expect_err("too many rows");
+    assert!(matches!(error, ReadError::TooMany { found: 2, counted: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_newer_format_is_refused_by_name() {
+    let (dir, _) = write(&[], &[]);
+    let path = dir.path().join(FILES[0]);
+    let text = std::fs::read_to_string(&path).expect("events");
+    let newer = text.replacen("\"format_version\":1", "\"format_version\":99", 1) + "{\"event\":\"from-the-future\"}\n";
+    std::fs::write(&path, newer).expect("a newer history");
+    let error = reader::read(dir.path()).expect_err("a newer format");
+    assert!(error.to_string().contains("format version 99"), "{error}");
+}
+
+#[test]
+fn a_line_that_means_nothing_is_refused_with_its_number() {
+    let (dir, _) = write(&[], &[]);
+    let path = dir.path().join(FILES[0]);
+    let text = std::fs::read_to_string(&path).expect("events");
+    std::fs::write(&path, text.replacen("process-started", "process-strated", 1)).expect("a damaged history");
+    let error = reader::read(dir.path()).expect_err("no event");
+    assert!(matches!(error, ReadError::Line { line: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_row_of_a_partition_that_the_run_did_not_have_is_refused() {
+    let mut row = sample_send();
+    row.partition = Partition(7);
+    let (dir, _) = write(&[sample_send(), row], &[]);
+    let error = reader::read(dir.path()).expect_err("no such partition");
+    assert!(matches!(error, ReadError::Place { row: 1, partition: 7, .. }), "{error}");
+}
+
+#[test]
+fn a_history_begins_with_run_started() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let end = EventKind::RunEnded { sends: 0, reads: 0 };
+    Recorder::create(dir.path(), Clock::start(), end, None).expect_err("no header");
+}
+
+#[test]
+fn an_existing_history_is_never_written_over() {
+    let (dir, _) = write(&[sample_send()], &[]);
+    Recorder::create(dir.path(), Clock::start(), header(), None).expect_err("a refusal");
+    assert_eq!(reader::read(dir.path()).expect("the old history").closure, Closure::Whole);
+}
+
+#[test]
+fn whatever_comes_after_the_end_shows_as_a_failure_and_blocks_nobody() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let recorder = create(dir.path());
+    let handle = recorder.handle();
+    recorder.finish().expect("a whole history");
+    assert_eq!(handle.failed(), None);
+    handle.sends(vec![sample_send()]);
+    assert!(handle.failed().is_some());
+}
+
+#[test]
+fn a_file_that_takes_no_more_is_told_and_blocks_nobody() {
+    // A pipe that nobody reads any more fails like a full disk: some time after the file was opened.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let pipe = File::from(OwnedFd::from(writer));
+    let dir = tempfile::tempdir().expect("a directory");
+    let recorder = Recorder::create_with(dir.path(), Clock::start(), header(), None, |name| {
+        if name == FILES[1] { pipe.try_clone() } else { File::create_new(dir.path().join(name)) }
+    })
+    .expect("files that open");
+    drop(reader);
+    let handle = recorder.handle();
+    for _ in 0..500 {
+        handle.sends(vec![sample_send(); 4096]);
+        handle.event(EventKind::Interrupted { signal: "SIGINT".to_owned() });
+    }
+    let error = recorder.finish().expect_err("a file that takes no more");
+    assert!(error.to_string().contains("sends.arrows"), "{error}");
+    assert!(handle.failed().is_some());
+}
+
+#[test]
+fn a_disk_that_is_full_from_the_start_is_told_at_once() {
+    // Linux has a device for it: every write to it fails for want of space.
+    if !Path::new("/dev/full").exists() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let error = Recorder::create_with(dir.path(), Clock::start(), header(), None, |_| {
+        File::options().write(true).open("/dev/full")
+    })
+    .expect_err("a full disk");
+    assert!(error.to_string().contains("cannot write"), "{error}");
+}
+
+#[test]
+fn the_display_sees_every_event_in_the_order_written() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (tap, display) = std::sync::mpsc::channel();
+    let recorder = Recorder::create(dir.path(), Clock::start(), header(), Some(tap)).expect("a new history");
+    recorder.handle().event(EventKind::Interrupted { signal: "SIGINT".to_owned() });
+    recorder.finish().expect("a whole history");
+    let history = reader::read(dir.path()).expect("a readable history");
+    assert_eq!(display.iter().collect::<Vec<_>>(), history.events);
+}
+
+fn sample_send() -> SendRow {
+    SendRow {
+        process: ProcessId(1),
+        topic: TopicIndex(0),
+        partition: Partition(1),
+        sequence: Sequence(2),
+        bytes: 64,
+        scheduled_ns: TimeNs(3),
+        invoke_ns: TimeNs(4),
+        complete_ns: TimeNs(5),
+        outcome: Outcome::Ok,
+        error: 0,
+        offset: Some(Offset(6)),
+        broker: None,
+    }
+}

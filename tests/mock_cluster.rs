@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use wiber_chaos::anomaly::{CheckName, Validity};
 use wiber_chaos::fault::FaultId;
 use wiber_chaos::history::event::FaultStage;
-use wiber_chaos::history::{Closure, Event, EventKind, History, Phase, ProcessRole, reader};
+use wiber_chaos::history::{Closure, Event, EventKind, History, Phase, ProcessRole, SendRow, reader};
 use wiber_chaos::kafka::{Outcome, ProcessId, RecordId};
 use wiber_chaos::run::directory::RunDirectory;
 use wiber_chaos::run::interrupt::Signal;
@@ -135,7 +135,7 @@ fn every_record_of_a_mock_run_is_accounted_for() {
             assert_eq!(sequences.len() as u64, last + 1, "{place}: the numbers of {process} have holes");
         }
         let acked: BTreeSet<RecordId> =
-            rows.sends.iter().filter(|send| send.outcome == Outcome::Ok).map(|send| send.id()).collect();
+            rows.sends.iter().filter(|send| send.outcome == Outcome::Ok).map(SendRow::id).collect();
         let read_by = |wanted: fn(&ProcessRole) -> bool| -> BTreeSet<RecordId> {
             let reads = rows.reads.iter().filter(|read| wanted(&history.processes[&read.reader]));
             reads.map(|read| read.record).collect()

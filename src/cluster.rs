@@ -12,6 +12,7 @@ pub mod ports;
 pub mod view;
 pub mod wire;
 
+use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -73,8 +74,12 @@ pub trait Cluster: Send + Sync {
     async fn remove(&self) -> Result<(), ClusterError>;
 }
 
-/// Whether every broker is registered and every partition of the view has its full ISR; else what is missing.
-pub fn wholeness(view: &ClusterView, brokers: &[BrokerId]) -> Result<(), String> {
+/// Whether every broker is registered and each of the `partitions` partitions has its full ISR; else what is missing.
+pub fn wholeness(view: &ClusterView, brokers: &[BrokerId], partitions: usize) -> Result<(), String> {
+    // A broker may answer before its own metadata has caught up, and then knows of fewer.
+    if view.partitions.len() < partitions {
+        return Err(format!("{} of {partitions} partitions known", view.partitions.len()));
+    }
     let missing: Vec<String> =
         brokers.iter().filter(|broker| !view.brokers.contains(broker)).map(ToString::to_string).collect();
     if !missing.is_empty() {
@@ -91,6 +96,20 @@ pub fn wholeness(view: &ClusterView, brokers: &[BrokerId]) -> Result<(), String>
         Some(partition) => Err(format!("no leader: {}", partition.partition)),
         None => Ok(()),
     }
+}
+
+/// An error with all its causes in one line, for histories and terminals.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
 }
 
 /// What can go wrong with a cluster. All of these are the environment's, not an invariant's: exit code 5.
@@ -213,10 +232,12 @@ mod tests {
     #[test]
     fn a_cluster_is_whole_only_with_all_brokers_full_isr_and_leaders() {
         let all = [BrokerId(1), BrokerId(2), BrokerId(3)];
-        let what = |view: ClusterView| wholeness(&view, &all);
+        let what = |view: ClusterView| wholeness(&view, &all, 1);
         assert_eq!(what(view(&[1, 2, 3], &[1, 2, 3], Some(1))), Ok(()));
         assert_eq!(what(view(&[1, 3], &[1, 2, 3], Some(1))), Err("not registered: broker-2".to_owned()));
         assert_eq!(what(view(&[1, 2, 3], &[1, 3], Some(1))), Err("ISR not full: chat-0 2/3".to_owned()));
         assert_eq!(what(view(&[1, 2, 3], &[1, 2, 3], None)), Err("no leader: chat-0".to_owned()));
+        let blank = ClusterView { partitions: Vec::new(), ..view(&[1, 2, 3], &[], None) };
+        assert_eq!(what(blank), Err("0 of 1 partitions known".to_owned()));
     }
 }

@@ -10,9 +10,11 @@ pub mod proof;
 pub mod target;
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -159,7 +161,17 @@ struct Life {
 }
 
 impl Life {
-    async fn live(mut self, began: Instant) {
+    async fn live(self, began: Instant) {
+        let (states, fault) = (Arc::clone(&self.states), self.step.fault.clone());
+        let ended = AssertUnwindSafe(self.play_out(began)).catch_unwind().await;
+        if let Err(panic) = ended {
+            // Everybody waits for this fault to be over; whether it is undone, nobody knows any more.
+            states[&fault].send_replace(State::Stuck("its task ended early, by a bug in wiber-chaos".to_owned()));
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    async fn play_out(mut self, began: Instant) {
         if let Err(reason) = self.wait_for_turn(began).await {
             return self.skip(reason);
         }

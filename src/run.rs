@@ -18,13 +18,18 @@ mod observer;
 mod stage;
 pub mod sweep;
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, mpsc};
+
+use futures_util::FutureExt;
 
 pub use interrupt::Interrupt;
 pub use judge::Judged;
 use stage::Stage;
 
+pub use crate::cluster::chain;
 use crate::cluster::{ClusterError, ledger};
 use crate::history::recorder::RecorderError;
 use crate::history::{Event, Phase};
@@ -35,25 +40,49 @@ use crate::workload::{Counters, WorkloadError};
 pub async fn run(source: &Source, options: &Options) -> Result<Judged, RunError> {
     sweep::dead_runs(&options.state).await;
     let stage = Stage::set(source, options)?;
-    let played = match stage.start_cluster().await {
+    let played = match start(&stage, options).await {
         Ok(cluster) => {
             let played = tokio::select! {
-                played = play(&stage, &cluster) => played,
+                played = AssertUnwindSafe(play(&stage, &cluster)).catch_unwind() => played.unwrap_or_else(|panic| panicked(panic.as_ref())),
                 () = options.interrupt.again() => Err(RunError::Abandoned),
+                error = stage.history_fails() => Err(error),
             };
             stage.stop_cluster(&cluster).await;
             played
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            stage.remove_by_label().await;
+            Err(error)
+        }
     };
     if let Err(error) = &played {
         stage.note_failure(error);
     }
-    let unclean = stage.clear().await?;
-    played?;
-    let mut judged = judge::judge(stage.directory())?;
-    judged.unclean = unclean;
-    Ok(judged)
+    let cleared = stage.clear().await;
+    match (played, cleared.left) {
+        (Err(cause), Some(left)) => Err(RunError::Unclean { left, cause: Box::new(cause) }),
+        (Err(cause), None) => Err(cause),
+        (Ok(()), left) => {
+            cleared.history?;
+            let mut judged = judge::judge(stage.directory())?;
+            judged.unclean = left;
+            Ok(judged)
+        }
+    }
+}
+
+/// Starts the cluster. Before it is ready nothing can be drained or reported, so the first interruption ends it.
+async fn start(stage: &Stage, options: &Options) -> Result<stage::SharedCluster, RunError> {
+    tokio::select! {
+        started = stage.start_cluster() => Ok(started?),
+        () = options.interrupt.once() => Err(RunError::Abandoned),
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Result<(), RunError> {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    Err(RunError::Panicked { message: text.unwrap_or_else(|| "no message".to_owned()) })
 }
 
 async fn play(stage: &Stage, cluster: &stage::SharedCluster) -> Result<(), RunError> {
@@ -154,7 +183,21 @@ pub enum RunError {
     /// The run was recorded and could not be judged.
     #[error(transparent)]
     Judge(#[from] judge::JudgeError),
-    /// A second interruption ended the run at once; its history ends where it was.
-    #[error("abandoned at the second interruption; the brokers are removed, and the history ends here")]
+    /// An interruption ended the run at once: the second one, or the first while the cluster was starting.
+    #[error("abandoned when it was interrupted; the brokers are removed, and the history ends here")]
     Abandoned,
+    /// The harness itself has a bug; the brokers were removed all the same.
+    #[error("a bug in wiber-chaos, please report it: {message}")]
+    Panicked {
+        /// The panic's message.
+        message: String,
+    },
+    /// The run failed, and something of it is left.
+    #[error("{cause}\nnot clean: {left}\n  help: wiber-chaos clean removes what is left")]
+    Unclean {
+        /// What is left.
+        left: String,
+        /// Why the run failed.
+        cause: Box<RunError>,
+    },
 }

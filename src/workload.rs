@@ -10,6 +10,7 @@ mod config;
 mod consumer;
 mod counters;
 pub mod drain;
+pub mod ends;
 mod errors;
 mod held;
 mod in_flight;
@@ -42,6 +43,8 @@ use crate::kafka::{Partition, TopicIndex};
 use crate::plan::Plan;
 use crate::scenario::{GroupSpec, ProducerSpec, Scenario};
 use consumer::Member;
+use drain::DrainError;
+use ends::Ends;
 use payload::RunTag;
 use producer::{Producer, Shared, StopOrder};
 use progress::Progress;
@@ -156,6 +159,13 @@ impl Workload {
         for (label, thread) in self.producers.drain(..) {
             close::join(thread, &label, &self.shared.recorder, deadline + PRODUCER_GRACE);
         }
+    }
+
+    /// How far the logs reach, asked of the cluster; see [`ends`]. Blocks for up to `limit`.
+    pub fn end_offsets(&self, bootstrap: &str, topics: &[(String, u32)], limit: Duration) -> Result<Ends, DrainError> {
+        let acked = self.shared.counters.acked_ends();
+        let acked = acked.into_iter().map(|(spot, end)| (self.topics.named(spot), end)).collect();
+        ends::end_offsets(bootstrap, topics, &acked, limit)
     }
 
     /// Lets every group read to the ends of `ranges`, up to `limit`; then members say where they stand and leave. Blocks.

@@ -7,7 +7,7 @@ use clap::Args;
 use super::terminal::{Style, complain};
 use super::{ColorChoice, ExitCode, Format, outcome};
 use crate::run::directory::RunDirectory;
-use crate::run::judge;
+use crate::run::{chain, judge};
 
 /// Which stored runs to check.
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub fn check(args: &CheckArgs, color: ColorChoice) -> ExitCode {
             match opened.and_then(|directory| judge::judge(&directory)) {
                 Ok(judged) => outcome::tell(&judged, args.format, style),
                 Err(error) => {
-                    complain(&format!("error: {error}\n"));
+                    complain(&format!("error: {}\n", chain(&error)));
                     ExitCode::Usage
                 }
             }

@@ -10,7 +10,7 @@ use super::terminal::{Style, complain, print, render_error, render_problems};
 use super::{ColorChoice, ExitCode, Format, ProgressChoice, outcome};
 use crate::report::terminal as summary;
 use crate::run::interrupt::{Raise, Signal};
-use crate::run::{Interrupt, Options, RunError, Source, run};
+use crate::run::{Interrupt, Options, RunError, Source, chain, run};
 use crate::scenario;
 
 /// What to run, and where the reports go. A scenario that fails does not keep the next one from running.
@@ -120,7 +120,7 @@ async fn run_one(source: &Source, args: &RunArgs, color: ColorChoice, interrupt:
             (judged.verdict.reasons.first().cloned().unwrap_or_default(), code)
         }
         Err(error) => {
-            complain(&format!("error: {error}\n"));
+            complain(&format!("error: {}\n", chain(&error)));
             if let Some(directory) = directory {
                 complain(&format!("  what was recorded until then: {}\n", directory.display()));
             }
@@ -143,14 +143,16 @@ impl Ended {
 
 fn exit_code(error: &RunError) -> ExitCode {
     match error {
-        RunError::Abandoned => ExitCode::Interrupted,
-        // The run stands on disk; what it says could not be worked out, so nobody can tell.
-        RunError::Judge(_) => ExitCode::Inconclusive,
+        // Of an abandoned run the suite adds which signal it was. A run that stands on disk and could not be judged says
+        // nothing that anybody can tell.
+        RunError::Abandoned | RunError::Judge(_) => ExitCode::Inconclusive,
         RunError::Directory(_)
         | RunError::Ledger(_)
         | RunError::Cluster(_)
         | RunError::Workload(_)
-        | RunError::Recorder(_) => ExitCode::Environment,
+        | RunError::Recorder(_)
+        | RunError::Panicked { .. } => ExitCode::Environment,
+        RunError::Unclean { .. } => ExitCode::Unclean,
     }
 }
 

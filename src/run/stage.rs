@@ -13,13 +13,13 @@ use crate::cluster::mock::MockCluster;
 use crate::cluster::{Cluster, ClusterError, wholeness};
 use crate::fault::FaultId;
 use crate::history::clock::Clock;
-use crate::history::recorder::{Recorder, RecorderHandle};
+use crate::history::recorder::{Recorder, RecorderError, RecorderHandle};
 use crate::history::{Environment, EventKind, FORMAT_VERSION, Phase};
 use crate::nemesis::{Disturbance, Nemesis};
 use crate::plan::{self, Plan};
 use crate::run::directory::RunDirectory;
 use crate::run::observer::Observer;
-use crate::run::{Options, RunError, Source};
+use crate::run::{Options, RunError, Source, chain};
 use crate::scenario::{ClusterKind, Scenario};
 use crate::workload::{Workload, drain};
 
@@ -34,6 +34,17 @@ const DRAIN_READERS: u32 = 2;
 
 /// How long a producer may take to end once the load is over, beyond its own delivery timeout.
 const FLUSH_LIMIT: Duration = Duration::from_secs(75);
+
+/// How often the recorder is asked whether it still can write.
+const DISK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How a run was cleared away.
+pub(super) struct Cleared {
+    /// What could not be undone or removed.
+    pub(super) left: Option<String>,
+    /// How the history was closed.
+    pub(super) history: Result<(), RecorderError>,
+}
 
 /// A run's footing.
 pub(super) struct Stage {
@@ -103,6 +114,11 @@ impl Stage {
     /// The run's directory.
     pub(super) fn directory(&self) -> &RunDirectory {
         &self.directory
+    }
+
+    /// How many partitions the scenario's topics have together.
+    fn partitions(&self) -> usize {
+        self.scenario.topics.iter().map(|topic| topic.partitions as usize).sum()
     }
 
     /// Records that a phase begins.
@@ -184,7 +200,7 @@ impl Stage {
         }
         loop {
             let last_seen = match cluster.view(None).await {
-                Ok(view) => match wholeness(&view, &cluster.brokers()) {
+                Ok(view) => match wholeness(&view, &cluster.brokers(), self.partitions()) {
                     Ok(()) => return self.handle.event(EventKind::ClusterWhole { waited_ms: millis(began.elapsed()) }),
                     Err(missing) => missing,
                 },
@@ -204,28 +220,29 @@ impl Stage {
         let topics: Vec<(String, u32)> =
             self.scenario.topics.iter().map(|topic| (topic.name.clone(), topic.partitions)).collect();
         let (bootstrap, handle) = (cluster.bootstrap(), self.handle.clone());
-        blocking(move || {
+        let drained = blocking(move || {
             workload.finish_producers(FLUSH_LIMIT);
-            // The phase's limit counts from here: how long producers flush is their own affair, with a limit of its own.
-            let began = Instant::now();
-            let left = || limit.saturating_sub(began.elapsed());
-            let ranges = match drain::end_offsets(&bootstrap, &topics, left()) {
-                Ok(ranges) => ranges,
-                Err(error) => {
-                    // Without end offsets nothing can be drained, and the verdict is unknown; the history says why.
-                    handle.event(EventKind::HarnessError { message: error.to_string() });
-                    workload.drain_groups(&[], Duration::ZERO);
-                    return;
-                }
-            };
-            handle.event(EventKind::EndOffsets { ranges: ranges.clone() });
-            workload.drain_groups(&ranges, left());
-            let drained = drain::drain(&bootstrap, &ranges, DRAIN_READERS, &workload.ids(), &handle, left());
-            if let Err(error) = drained {
-                handle.event(EventKind::HarnessError { message: error.to_string() });
+            // A partition that nobody answers for must not keep the others from being read, so it gets a share of the time.
+            let ends = workload.end_offsets(&bootstrap, &topics, limit / 3)?;
+            for missing in &ends.missing {
+                handle.event(EventKind::HarnessError { message: missing.to_string() });
             }
+            let ranges = ends.ranges;
+            handle.event(EventKind::EndOffsets { ranges: ranges.clone() });
+            let ids = workload.ids();
+            // Side by side, because neither may use up the other's time: a group that is stuck is no reason not to read the
+            // logs, and the fresh readers are the evidence that everything else rests on.
+            std::thread::scope(|scope| {
+                let readers = scope.spawn(|| drain::drain(&bootstrap, &ranges, DRAIN_READERS, &ids, &handle, limit));
+                workload.drain_groups(&ranges, limit);
+                readers.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
         })
         .await;
+        if let Err(error) = drained {
+            // What is missing now leaves the verdict unknown; the history says why.
+            self.handle.event(EventKind::HarnessError { message: chain(&error) });
+        }
         self.note_interrupt();
         Ok(())
     }
@@ -253,19 +270,38 @@ impl Stage {
         }
     }
 
-    /// Closes the ledger when nothing is left of the run, then the history. Says what is left otherwise.
-    pub(super) async fn clear(&self) -> Result<Option<String>, RunError> {
+    /// Closes the ledger when nothing is left of the run, and the history in any case. What is left, and how the closing
+    /// of the history went, are told apart: neither may hide the other.
+    pub(super) async fn clear(&self) -> Cleared {
         if let Err(left) = self.nothing_is_left().await {
             lock(&self.unclean).push(left);
         }
-        let unclean = lock(&self.unclean).join("; ");
-        if unclean.is_empty() {
-            self.ledger.close()?;
+        if lock(&self.unclean).is_empty()
+            && let Err(error) = self.ledger.close()
+        {
+            lock(&self.unclean).push(error.to_string());
         }
-        if let Some(recorder) = lock(&self.recorder).take() {
-            recorder.finish()?;
+        let recorder = lock(&self.recorder).take();
+        let history = recorder.map_or(Ok(()), |recorder| recorder.finish().map(drop));
+        let left = lock(&self.unclean).join("; ");
+        Cleared { left: Some(left).filter(|left| !left.is_empty()), history }
+    }
+
+    /// Removes whatever carries the run's label, for a start that was broken off in the middle.
+    pub(super) async fn remove_by_label(&self) {
+        if !self.ledger.made_something() {
+            return;
         }
-        Ok(Some(unclean).filter(|unclean| !unclean.is_empty()))
+        let removed = async {
+            let engine = Engine::connect().await?;
+            for leftovers in engine.labelled(Some(&self.label)).await?.into_values() {
+                engine.remove(&leftovers).await?;
+            }
+            Ok::<(), ClusterError>(())
+        };
+        if let Err(error) = removed.await {
+            lock(&self.unclean).push(error.to_string());
+        }
     }
 
     /// Asks the engine itself, because a removal that failed half-way has told nobody what it missed.
@@ -281,7 +317,17 @@ impl Stage {
 
     /// Records why the run ended before its time.
     pub(super) fn note_failure(&self, error: &RunError) {
-        self.handle.event(EventKind::HarnessError { message: error.to_string() });
+        self.handle.event(EventKind::HarnessError { message: chain(error) });
+    }
+
+    /// Waits until the history can no longer be written, which makes going on pointless.
+    pub(super) async fn history_fails(&self) -> RunError {
+        loop {
+            if let Some(reason) = self.handle.failed() {
+                return RunError::Recorder(RecorderError::Write(reason));
+            }
+            sleep(DISK_INTERVAL).await;
+        }
     }
 
     fn note_interrupt(&self) {

@@ -76,12 +76,14 @@ pub fn member(spec: &GroupSpec, bootstrap: &str, client_id: &str) -> ClientConfi
     config
         .set("group.id", &spec.name)
         .set("auto.offset.reset", "earliest")
-        .set("session.timeout.ms", "10000")
-        .set("heartbeat.interval.ms", "3000")
         .set("fetch.wait.max.ms", "100")
         .set("queued.max.messages.kbytes", "65536")
         .set("enable.auto.commit", auto_commit)
         .set("enable.auto.offset.store", "false");
+    // Under KIP-848 the broker decides on both, and librdkafka refuses a client that names them.
+    if spec.config.get("group.protocol").is_none_or(|protocol| protocol != "consumer") {
+        config.set("session.timeout.ms", "10000").set("heartbeat.interval.ms", "3000");
+    }
     overlay(&mut config, &spec.config);
     config
 }

@@ -1,7 +1,11 @@
 //! Live totals for displays: relaxed atomics that nobody decides anything by.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use super::reading::Spot;
+use crate::history::SendRow;
 use crate::kafka::{Outcome, ProcessId};
 
 /// What the whole load did so far.
@@ -12,6 +16,7 @@ pub struct Counters {
     failed: AtomicU64,
     indeterminate: AtomicU64,
     read: AtomicU64,
+    acked_ends: Mutex<BTreeMap<Spot, i64>>,
 }
 
 /// The totals at one moment. Each is right; together they may be some records apart.
@@ -39,6 +44,21 @@ impl Counters {
         let sent = self.sent.load(Ordering::Relaxed);
         let in_flight = sent.saturating_sub(acked + failed + indeterminate);
         Totals { sent, acked, failed, indeterminate, read: self.read.load(Ordering::Relaxed), in_flight }
+    }
+
+    /// One past the highest offset acknowledged in each partition.
+    pub(super) fn acked_ends(&self) -> BTreeMap<Spot, i64> {
+        self.acked_ends.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes how far these rows' acknowledgements reach. Called once a batch, so that the lock costs nothing a record.
+    pub(super) fn note_acked_ends(&self, rows: &[SendRow]) {
+        let mut ends = self.acked_ends.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in rows.iter().filter(|row| row.outcome == Outcome::Ok) {
+            let Some(offset) = row.offset else { continue };
+            let end = ends.entry((row.topic, row.partition)).or_default();
+            *end = (*end).max(offset.0 + 1);
+        }
     }
 
     pub(super) fn add_sent(&self) {

@@ -1,9 +1,7 @@
-//! The final drain: how far the logs reach, and fresh readers that read all of them.
+//! The final drain: fresh readers that read every log from its start to its end.
 //!
-//! End offsets are asked of the partitions' leaders after the load has ended and the faults are healed. A new leader refuses
-//! to answer until its high watermark covers what it was elected with (KIP-207), so that an acknowledged record cannot lie
-//! beyond the answer. Readers are new clients, assigned by hand, in groups of their own that commit nothing: they share no
-//! state with the load. Both ask and read as librdkafka does by default, `read_committed`.
+//! Readers are new clients, assigned by hand, in groups of their own that commit nothing: they share no state with the
+//! load. They read as librdkafka does by default, `read_committed`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -24,9 +22,6 @@ use crate::history::recorder::RecorderHandle;
 use crate::history::{EventKind, ProcessRole, ReadRow};
 use crate::kafka::{ProcessId, TopicPartition};
 
-/// One question for a partition's offsets may take this long; then it is asked again.
-const ASK_LIMIT: Duration = Duration::from_secs(5);
-const BETWEEN_ASKS: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(20);
 const ROWS_PER_BATCH: usize = 4096;
 /// How often a reader asks librdkafka where it stands, for control records at a log's end pass without a message.
@@ -92,47 +87,6 @@ impl DrainSummary {
     /// Whether every reader reached every end.
     pub fn complete(&self) -> bool {
         self.partitions.iter().all(PartitionDrain::complete)
-    }
-}
-
-/// The range of every partition of `topics` (names and numbers of partitions), read from the cluster. Asks again and again
-/// until `limit`.
-pub fn end_offsets(bootstrap: &str, topics: &[(String, u32)], limit: Duration) -> Result<Vec<LogRange>, DrainError> {
-    let deadline = Instant::now() + limit;
-    let consumer: BaseConsumer = config::observer(bootstrap)
-        .create()
-        .map_err(|source| DrainError::Client { purpose: "end offsets".to_owned(), source })?;
-    let every = topics.iter().flat_map(|(topic, count)| {
-        (0..count.cast_signed()).map(move |partition| TopicPartition::new(topic.clone(), partition))
-    });
-    every.map(|partition| range_of(&consumer, partition, deadline, limit)).collect()
-}
-
-fn range_of(
-    consumer: &BaseConsumer,
-    partition: TopicPartition,
-    deadline: Instant,
-    limit: Duration,
-) -> Result<LogRange, DrainError> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let asked = consumer.fetch_watermarks(
-            &partition.topic,
-            partition.partition.0,
-            left.clamp(Duration::from_millis(1), ASK_LIMIT),
-        );
-        let last_seen = match asked {
-            Ok((start, end)) if start >= 0 && end >= start => {
-                let (start, end) = (crate::kafka::Offset(start), crate::kafka::Offset(end));
-                return Ok(LogRange { partition, start, end });
-            }
-            Ok((start, end)) => format!("start {start}, end {end}"),
-            Err(error) => error.to_string(),
-        };
-        if Instant::now() >= deadline {
-            return Err(DrainError::Offsets { partition, limit, last_seen });
-        }
-        std::thread::sleep(BETWEEN_ASKS);
     }
 }
 

@@ -363,6 +363,7 @@ impl Life {
             ledger.take_rows()
         };
         self.rows_sent_ns = now;
+        shared.counters.note_acked_ends(&rows);
         self.held.add(Cause::Recorder, shared.recorder.sends(rows));
     }
 

@@ -11,7 +11,8 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use super::drain::{drain, end_offsets};
+use super::drain::drain;
+use super::ends;
 use super::testing;
 use super::{Counters, Workload};
 use crate::history::event::RevocationCause;
@@ -109,7 +110,9 @@ fn wait_until(what: &str, counters: &Counters, enough: impl Fn(super::Totals) ->
 fn wind_up(mut load: Workload, bootstrap: &str, recorder: Recorder, path: &Path) -> History {
     let handle = recorder.handle();
     load.finish_producers(LIMIT);
-    let ranges = end_offsets(bootstrap, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets");
+    let ends = load.end_offsets(bootstrap, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets");
+    assert!(ends.missing.is_empty(), "{ends:?}");
+    let ranges = ends.ranges;
     handle.event(EventKind::EndOffsets { ranges: ranges.clone() });
     load.drain_groups(&ranges, LIMIT);
     let summary = drain(bootstrap, &ranges, 2, &load.ids(), &handle, LIMIT).expect("a drain");
@@ -354,11 +357,14 @@ fn without_acks_nothing_counts_as_acknowledged() {
 }
 
 #[test]
-fn offsets_that_no_broker_tells_are_an_error_that_says_so() {
+fn offsets_that_no_broker_tells_are_missing_and_say_so() {
     let mock = mock();
     let bootstrap = mock.bootstrap_servers();
     mock.broker_down(-1).expect("brokers that go");
-    let error = end_offsets(&bootstrap, &[("chat".to_owned(), 1)], Duration::from_secs(2)).expect_err("no answer");
+    let topics = [("chat".to_owned(), 1)];
+    let ends = ends::end_offsets(&bootstrap, &topics, &BTreeMap::new(), Duration::from_secs(2)).expect("a client");
+    assert!(ends.ranges.is_empty(), "{ends:?}");
+    let error = ends.missing.first().expect("one partition is missing");
     assert!(error.to_string().contains("chat-0"), "{error}");
     assert!(error.to_string().contains("last seen"), "{error}");
 }
@@ -391,7 +397,7 @@ fn how_fast_the_load_is() {
     let produced = counters.totals();
     let produced_per_s = produced.acked as f64 / start.elapsed().as_secs_f64();
     load.finish_producers(LIMIT);
-    let ranges = end_offsets(&bootstrap, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets");
+    let ranges = load.end_offsets(&bootstrap, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets").ranges;
     let start = Instant::now();
     let summary = drain(&bootstrap, &ranges, 1, &load.ids(), &handle, LIMIT).expect("a drain");
     let read_per_s = summary.read as f64 / start.elapsed().as_secs_f64();

@@ -11,9 +11,9 @@ use testcontainers::core::{IntoContainerPort, Mount, WaitFor};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt};
 
-use crate::cluster::ClusterError;
 use crate::cluster::docker::Member;
 use crate::cluster::images::Image;
+use crate::cluster::{ClusterError, chain};
 use crate::scenario::ClusterSpec;
 
 const CLIENT_PORT: u16 = 9092;
@@ -138,20 +138,6 @@ pub(crate) async fn start(
         action: format!("start {} as {}", member.id, member.name),
         reason: chain(&error),
     })
-}
-
-/// An error with all its causes, because testcontainers says only the outermost.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,0 +1,101 @@
+//! How far the logs reach once the load has ended and the faults are healed.
+//!
+//! The partitions' leaders are asked. A new leader refuses to answer until its high watermark covers what it was elected
+//! with (KIP-207), so that with acks=all no acknowledged record lies beyond the answer. With weaker acks a leader
+//! acknowledges before its high watermark moves, so an answer that ends before an offset that was acknowledged is asked
+//! again for a while: followers that are late for a moment must not look like a lost tail. What stays short is short.
+//!
+//! A partition that nobody answers for is told as missing, and keeps nobody from reading the others.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+
+use super::config;
+use super::drain::DrainError;
+use crate::history::event::LogRange;
+use crate::kafka::{Offset, TopicPartition};
+
+/// One question for a partition's offsets may take this long; then the next partition is asked.
+const ASK_LIMIT: Duration = Duration::from_secs(3);
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(200);
+/// How long followers may need to fetch the last records of a log after its load has ended. Kafka itself gives a follower
+/// up only after `replica.lag.time.max.ms`, 30 s, but one that runs fetches at least twice a second.
+const CATCH_UP_LIMIT: Duration = Duration::from_secs(10);
+
+/// What was learnt of the logs' ends.
+#[derive(Debug, Default)]
+pub struct Ends {
+    /// The range of each partition that was told, in the order asked for.
+    pub ranges: Vec<LogRange>,
+    /// Why the others are not known.
+    pub missing: Vec<DrainError>,
+}
+
+/// What is known of one partition so far.
+#[derive(Clone, Debug)]
+enum Known {
+    /// Nothing; the last answer.
+    Nothing(String),
+    /// A range that ends before an acknowledged offset.
+    Short(LogRange),
+    /// A range that covers all that was acknowledged.
+    Whole(LogRange),
+}
+
+/// Asks for the range of every partition of `topics` (names and numbers of partitions), in rounds, until `limit`. `acked`
+/// holds one past the highest offset acknowledged in each partition.
+pub fn end_offsets(
+    bootstrap: &str,
+    topics: &[(String, u32)],
+    acked: &BTreeMap<TopicPartition, i64>,
+    limit: Duration,
+) -> Result<Ends, DrainError> {
+    let began = Instant::now();
+    let consumer: BaseConsumer = config::observer(bootstrap)
+        .create()
+        .map_err(|source| DrainError::Client { purpose: "end offsets".to_owned(), source })?;
+    let mut known: Vec<(TopicPartition, Known)> = topics
+        .iter()
+        .flat_map(|(topic, count)| (0..count.cast_signed()).map(|number| TopicPartition::new(topic.clone(), number)))
+        .map(|partition| (partition, Known::Nothing("not asked yet".to_owned())))
+        .collect();
+    loop {
+        for (partition, known) in &mut known {
+            if !matches!(known, Known::Whole(_)) {
+                let left = limit.saturating_sub(began.elapsed()).clamp(Duration::from_millis(1), ASK_LIMIT);
+                *known = ask(&consumer, partition, acked.get(partition).copied().unwrap_or(0), left);
+            }
+        }
+        let nothing = known.iter().any(|(_, known)| matches!(known, Known::Nothing(_)));
+        let short = known.iter().any(|(_, known)| matches!(known, Known::Short(_)));
+        let elapsed = began.elapsed();
+        if (!nothing && !short) || elapsed >= limit || (!nothing && elapsed >= CATCH_UP_LIMIT) {
+            return Ok(settle(known, limit));
+        }
+        std::thread::sleep(BETWEEN_ROUNDS);
+    }
+}
+
+fn ask(consumer: &BaseConsumer, partition: &TopicPartition, acked_end: i64, limit: Duration) -> Known {
+    match consumer.fetch_watermarks(&partition.topic, partition.partition.0, limit) {
+        Ok((start, end)) if start >= 0 && end >= start => {
+            let range = LogRange { partition: partition.clone(), start: Offset(start), end: Offset(end) };
+            if end >= acked_end { Known::Whole(range) } else { Known::Short(range) }
+        }
+        Ok((start, end)) => Known::Nothing(format!("start {start}, end {end}")),
+        Err(error) => Known::Nothing(error.to_string()),
+    }
+}
+
+fn settle(known: Vec<(TopicPartition, Known)>, limit: Duration) -> Ends {
+    let mut ends = Ends::default();
+    for (partition, known) in known {
+        match known {
+            Known::Whole(range) | Known::Short(range) => ends.ranges.push(range),
+            Known::Nothing(last_seen) => ends.missing.push(DrainError::Offsets { partition, limit, last_seen }),
+        }
+    }
+    ends
+}

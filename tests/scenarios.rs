@@ -14,6 +14,7 @@ const NAME: &str = "name = \"s\"\n";
 const TOPIC: &str = "[[topic]]\nname = \"chat\"\n";
 const PRODUCER: &str = "[[producer]]\nname = \"p\"\ntopic = \"chat\"\n";
 const GROUP: &str = "[[consumer-group]]\nname = \"g\"\ntopics = [\"chat\"]\n";
+const FAULT: &str = "[[fault]]\nid = \"f\"\nat = \"1s\"\nfor = \"1s\"\nkill = { target = \"broker:1\" }\n";
 
 /// The smallest legal scenario with a group, and this below it.
 fn with(more: &str) -> String {
@@ -74,6 +75,8 @@ refused! {
     properties_that_belong_to_the_harness: format!("{NAME}[cluster.config]\nlisteners = \"PLAINTEXT://:9092\"\n{TOPIC}{PRODUCER}config = {{ \"bootstrap.servers\" = \"kafka:9092\", partitioner = \"random\" }}\n{GROUP}config = {{ \"enable.auto.commit\" = true }}\n");
     properties_that_librdkafka_does_not_know: format!("{NAME}{TOPIC}{PRODUCER}config = {{ \"lingr.ms\" = 5, \"compression.type\" = \"best\", \"no.such.thing\" = 1 }}\n");
     an_idempotent_producer_that_librdkafka_would_refuse: format!("{NAME}{TOPIC}{PRODUCER}config = {{ acks = 1, \"enable.idempotence\" = true, \"max.in.flight\" = 6 }}\n[[producer]]\nname = \"q\"\ntopic = \"chat\"\nconfig = {{ retries = 0 }}\n");
+    a_compacted_log_is_refused: format!("{NAME}[cluster.config]\nlog.cleanup.policy = \"compact\"\n{TOPIC}config = {{ cleanup.policy = \"delete,compact\" }}\n{PRODUCER}");
+    idempotence_is_understood_in_each_spelling: format!("{NAME}{TOPIC}{PRODUCER}config = {{ acks = 1, \"enable.idempotence\" = \"T\" }}\n[[producer]]\nname = \"q\"\ntopic = \"chat\"\nconfig = {{ acks = 1, \"enable.idempotence\" = 1 }}\n");
     payloads_too_small_to_check_or_too_large_to_send: format!("{NAME}{TOPIC}{PRODUCER}size = \"16B..2MiB\"\n");
     a_mock_has_no_image: format!("{NAME}[cluster]\nkind = \"mock\"\nimage = \"apache/kafka:4.2.0\"\nheap = \"1GiB\"\n[cluster.config]\n\"log.segment.bytes\" = 1\n{TOPIC}{PRODUCER}");
     a_fault_that_says_too_little: faults(&["id = \"f\"", "id = \"g\"; at = \"1s\"; kill = {}"]);
@@ -110,6 +113,10 @@ refused! {
 }
 
 warned! {
+    retention_below_the_run_is_pointed_out: format!("{NAME}[cluster.config]\nlog.retention.minutes = 2\nlog.retention.bytes = -1\n{TOPIC}config = {{ retention.ms = 1000, retention.bytes = 1000000 }}\n{PRODUCER}");
+    promises_given_away_are_pointed_out: format!("{NAME}[cluster.config]\nunclean.leader.election.enable = true\n{TOPIC}{PRODUCER}config = {{ enable.idempotence = false }}\n[[producer]]\nname = \"q\"\ntopic = \"chat\"\nconfig = {{ acks = 1, enable.idempotence = false, max.in.flight = 1 }}\n{FAULT}[expect]\ninconsistent-offsets = \"allowed\"\n");
+    two_replicas_that_must_both_be_in_sync_are_pointed_out: format!("{NAME}[cluster]\nbrokers = 2\n{TOPIC}{PRODUCER}{FAULT}");
+    a_floor_of_no_evidence_is_pointed_out: with(&format!("{FAULT}[evidence]\nacked = 0\nsends-per-fault = 0\n"));
     a_baseline_is_named_as_one: with("");
     losing_the_quorum_is_pointed_out: faults(&[
         "id = \"a\"; at = \"1s\"; for = \"5s\"; pause = { target = \"followers:chat-0\" }",
@@ -156,6 +163,15 @@ fn a_file_that_is_not_there_is_named() {
     let error = scenario::load(Path::new("no/such/scenario.toml")).expect_err("there is none");
     assert!(matches!(error, ScenarioError::Unreadable { .. }));
     assert!(render_error(&error, Style::Plain).contains("no/such/scenario.toml"));
+}
+
+#[test]
+fn promises_given_up_on_purpose_are_no_news() {
+    let weak = format!("{NAME}{TOPIC}{PRODUCER}config = {{ acks = 1 }}\n");
+    let expect = ["lost-write", "inconsistent-offsets", "duplicate", "producer-order"]
+        .map(|check| format!("{check} = \"allowed\"\n"));
+    assert_eq!(warned(format!("{weak}{FAULT}[expect]\n{}", expect.concat())), "");
+    assert!(!warned(&weak).contains("promises"), "without faults nothing is warned of");
 }
 
 #[test]

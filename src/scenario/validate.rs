@@ -10,6 +10,8 @@ mod faults;
 mod load;
 mod names;
 mod overlap;
+mod promises;
+mod retention;
 mod timing;
 mod warnings;
 

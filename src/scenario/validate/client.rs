@@ -141,17 +141,33 @@ pub(super) fn waits_for_all(acks: &Property) -> bool {
     matches!(acks.value.as_str(), "all" | "-1")
 }
 
+/// What a producer says of idempotence itself.
+pub(super) fn idempotence(config: &Properties) -> Option<&Property> {
+    config.any_of(&["enable.idempotence"])
+}
+
+/// How many requests may be in flight on a connection, under either of the property's names.
+pub(super) fn in_flight(config: &Properties) -> Option<&Property> {
+    config.any_of(&["max.in.flight.requests.per.connection", "max.in.flight"])
+}
+
+/// Whether a boolean is true in any of the spellings that clients accept; librdkafka refuses what it does not know.
+pub(super) fn is_true(property: &Property) -> bool {
+    const SPELLINGS: [&str; 6] = ["true", "t", "1", "yes", "y", "on"];
+    SPELLINGS.iter().any(|spelling| property.value.trim().eq_ignore_ascii_case(spelling))
+}
+
 /// A producer is idempotent when the scenario says so, and also when it says nothing and waits for every replica.
+pub(super) fn is_idempotent(config: &Properties) -> bool {
+    idempotence(config).map_or_else(|| acks(config).is_none_or(waits_for_all), is_true)
+}
+
+/// Combinations that librdkafka refuses of an idempotent producer.
 fn check_idempotence(config: &Properties, problems: &mut Problems) {
-    let explicit = config.any_of(&["enable.idempotence"]);
-    let acks = acks(config);
-    let idempotent = match explicit {
-        Some(property) => property.value == "true",
-        None => acks.is_none_or(waits_for_all),
-    };
-    if !idempotent {
+    if !is_idempotent(config) {
         return;
     }
+    let (explicit, acks) = (idempotence(config), acks(config));
     let mut conflict = |property: &Property, what: &str, help: &str| {
         let problem = problems.error(&property.span, format!("an idempotent producer {what}"), "conflicts");
         if let Some(explicit) = explicit {
@@ -162,9 +178,8 @@ fn check_idempotence(config: &Properties, problems: &mut Problems) {
     if let Some(acks) = acks.filter(|acks| !waits_for_all(acks)) {
         conflict(acks, "waits for every in-sync replica", "write acks = \"all\"");
     }
-    let in_flight = config.any_of(&["max.in.flight.requests.per.connection", "max.in.flight"]);
     let number = |property: &Property| property.value.parse::<i64>().ok();
-    if let Some(property) = in_flight.filter(|property| number(property).is_some_and(|value| value > 5)) {
+    if let Some(property) = in_flight(config).filter(|property| number(property).is_some_and(|value| value > 5)) {
         conflict(property, "has at most 5 requests in flight on a connection", "write at most 5");
     }
     let retries = config.any_of(&["retries", "message.send.max.retries"]);

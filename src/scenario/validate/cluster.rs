@@ -89,6 +89,7 @@ pub(super) fn cluster(raw: &RawScenario, problems: &mut Problems) -> ClusterSpec
     }
     if let Some(config) = cluster.config.value() {
         refuse_owned_properties(config, problems);
+        refuse_compaction(config, "log.cleanup.policy", problems);
     }
     ClusterSpec {
         kind,
@@ -133,6 +134,19 @@ fn refuse_owned_properties(config: &Properties, problems: &mut Problems) {
     }
 }
 
+/// Records share a few keys, so that a compacted log drops most of them by design: each would be called a lost write.
+fn refuse_compaction(config: &Properties, name: &str, problems: &mut Problems) {
+    let policy = config.any_of(&[name]).filter(|policy| policy.value.to_ascii_lowercase().contains("compact"));
+    if let Some(policy) = policy {
+        problems
+            .error(&policy.span, "a compacted log loses records by design", "keeps only the last record of each key")
+            .help(format!(
+                "remove it, or write \"{name}\" = \"delete\": records share a few keys, and `lost-write` would report each \
+                 one that compaction removed"
+            ));
+    }
+}
+
 /// Every `[[topic]]`.
 pub(super) fn topics(raw: &RawScenario, problems: &mut Problems) -> Vec<TopicSpec> {
     if raw.topics.is_missing() || raw.topics.value().is_some_and(Vec::is_empty) {
@@ -155,6 +169,9 @@ fn one_topic(raw: &RawScenario, topic: &RawTopic, brokers: Option<u32>, problems
     }
     check_replicas(topic, brokers, problems);
     check_min_insync(raw, topic, brokers, problems);
+    if let Some(config) = topic.config.value() {
+        refuse_compaction(config, "cleanup.policy", problems);
+    }
     TopicSpec {
         name: name.map(|at| names::plain("topic", at, problems)).unwrap_or_default(),
         partitions: count(&topic.partitions, "partitions", DEFAULT_PARTITIONS, MOST_PARTITIONS, problems),

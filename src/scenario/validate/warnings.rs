@@ -2,12 +2,11 @@
 
 use super::faults::{Placed, placed};
 use super::overlap::window;
-use super::{client, cluster, items};
-use crate::anomaly::{CheckName, Expectation};
+use super::{cluster, items, promises, retention};
 use crate::fault::Target;
-use crate::scenario::problem::Problems;
-use crate::scenario::raw::RawScenario;
-use crate::scenario::{ClusterKind, FaultSpec, Scenario};
+use crate::scenario::problem::{Problems, Span};
+use crate::scenario::raw::{RawScenario, RawTopic};
+use crate::scenario::{ClusterKind, FaultSpec, Scenario, TopicSpec};
 
 /// Every warning.
 pub(super) fn warnings(raw: &RawScenario, scenario: &Scenario, problems: &mut Problems) {
@@ -16,7 +15,9 @@ pub(super) fn warnings(raw: &RawScenario, scenario: &Scenario, problems: &mut Pr
     if scenario.cluster.kind == ClusterKind::Docker {
         quorum(scenario, &placed, problems);
     }
-    weak_acks(raw, scenario, problems);
+    promises::warn(raw, scenario, problems);
+    retention::warn(raw, scenario, problems);
+    no_evidence(raw, problems);
     tight_insync(raw, scenario, problems);
 }
 
@@ -86,26 +87,6 @@ fn quorum(scenario: &Scenario, placed: &[Placed<'_>], problems: &mut Problems) {
     }
 }
 
-/// Without acks=all Kafka promises nothing when a leader dies, so that a lost write would be no news.
-fn weak_acks(raw: &RawScenario, scenario: &Scenario, problems: &mut Problems) {
-    if scenario.expectation(CheckName::LostWrite) != Expectation::Forbidden || scenario.faults.is_empty() {
-        return;
-    }
-    for config in items(&raw.producers).filter_map(|producer| producer.config.value()) {
-        if let Some(acks) = client::acks(config).filter(|acks| !client::waits_for_all(acks)) {
-            problems
-                .warn(
-                    &acks.span,
-                    "records may be lost by Kafka's own rules, yet `lost-write` is forbidden",
-                    "does not wait for the replicas",
-                )
-                .help(
-                    "write acks = \"all\", or in [expect]: lost-write = \"allowed\" (or \"required\", for a control)",
-                );
-        }
-    }
-}
-
 /// When every replica must be in sync, one broker down stops every write.
 fn tight_insync(raw: &RawScenario, scenario: &Scenario, problems: &mut Problems) {
     if scenario.faults.is_empty() {
@@ -113,7 +94,10 @@ fn tight_insync(raw: &RawScenario, scenario: &Scenario, problems: &mut Problems)
     }
     let mut warned = Vec::new();
     for (topic, spec) in items(&raw.topics).zip(&scenario.topics) {
-        let Some(property) = cluster::min_insync(raw, topic) else { continue };
+        let Some(property) = cluster::min_insync(raw, topic) else {
+            tight_by_default(raw, topic, scenario, spec, &mut warned, problems);
+            continue;
+        };
         let all_needed = property.value == spec.replication_factor.to_string();
         if all_needed && !warned.contains(&property.span) {
             warned.push(property.span.clone());
@@ -124,6 +108,53 @@ fn tight_insync(raw: &RawScenario, scenario: &Scenario, problems: &mut Problems)
                     "as many as there are replicas",
                 )
                 .help("with three replicas it is usually 2");
+        }
+    }
+}
+
+/// Unless the scenario says otherwise the harness wants two replicas in sync, which are all there are of two.
+fn tight_by_default(
+    raw: &RawScenario,
+    topic: &RawTopic,
+    scenario: &Scenario,
+    spec: &TopicSpec,
+    warned: &mut Vec<Span>,
+    problems: &mut Problems,
+) {
+    if scenario.cluster.kind != ClusterKind::Docker || spec.replication_factor != 2 {
+        return;
+    }
+    let replicas = topic.replication_factor.get().map(|at| &at.span);
+    let brokers = raw.cluster.value().and_then(|cluster| cluster.brokers.get()).map(|at| &at.span);
+    let span = replicas.or(brokers).unwrap_or(&topic.span).clone();
+    if warned.contains(&span) {
+        return;
+    }
+    problems
+        .warn(
+            &span,
+            format!("topic `{}` refuses every acks=all record while one replica is away", spec.name),
+            "two replicas, and by default `min.insync.replicas` is 2",
+        )
+        .help(
+            "have three replicas on three brokers; or write config = { \"min.insync.replicas\" = 1 }, which acknowledges \
+             records that only one broker has",
+        );
+    warned.push(span);
+}
+
+/// A floor of nothing lets a run be valid in which nothing happened.
+fn no_evidence(raw: &RawScenario, problems: &mut Problems) {
+    let Some(evidence) = raw.evidence.value() else { return };
+    let floors = [
+        ("acked", &evidence.acked, "no record needs to be acknowledged", 1000),
+        ("sends-per-fault", &evidence.sends_per_fault, "no send needs to meet a fault", 100),
+    ];
+    for (key, floor, label, default) in floors {
+        if let Some(at) = floor.get().filter(|at| at.value == 0) {
+            problems
+                .warn(&at.span, format!("with `{key}` = 0 a run may be called valid on no evidence"), label)
+                .help(format!("write at least 1, or leave the line out: the default is {default}"));
         }
     }
 }

@@ -125,7 +125,7 @@ pub struct FaultLine {
     pub healed_ms: Option<u64>,
     /// Whether it provably bit and provably healed.
     pub proven: bool,
-    /// The proof, or what is missing from it, in short clauses.
+    /// The proof, or what is missing from it, in short clauses; after `mock: ` where the cluster was only mocked.
     pub proof: String,
     /// Sends invoked or in flight while it was in force.
     pub sends_overlapping: u64,

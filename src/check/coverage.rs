@@ -1,11 +1,12 @@
 //! `coverage`: whether the faults bit, and whether there was enough evidence for the other checks to mean anything.
 //!
-//! **Definition.** A list of things that must be there, each one with a sentence for when it is not:
-//! the history is whole, every send has one row, and the rows are as many as `run-ended` counted; the run was not
-//! interrupted, and the harness reported no error of its own; at least `evidence.acked` sends were acknowledged; every
-//! planned fault was injected, provably bit, and provably healed (`proof`), and at least `evidence.sends-per-fault` sends
-//! were invoked or in flight while it was in force; the cluster was whole after the last heal; the end offset of every
-//! partition was read from the cluster; every drain reader read every partition to it; and so did every group's members.
+//! **Definition.** A list of things that must be there, each one with a sentence for when it is not: the history is
+//! whole, every send has one row, and the rows are as many as `run-ended` counted; the run was not interrupted, and the
+//! harness reported no error of its own; at least `evidence.acked` sends were acknowledged; every fault that the
+//! scenario asks for was planned; every planned fault was injected, provably bit, and provably healed (`proof`), and at
+//! least `evidence.sends-per-fault` sends were invoked or in flight while it was in force; the cluster was whole after
+//! the last heal; the end offset of every partition was read from the cluster; every drain reader read every partition
+//! to it; and so did every group's members.
 //!
 //! **Why.** A run whose fault did nothing, whose load had stopped, or whose drain broke off is green for no reason.
 //! This check says nothing about Kafka: it is never invalid, only valid or unknown.
@@ -110,6 +111,11 @@ fn demand_faults(evidence: &Evidence<'_>, demands: &mut Demands) {
         demands.demand((window.is_some() && sends < floor).then(|| {
             format!("Only {sends} sends were invoked or in flight while {id} was in force; the verdict needs {floor}.")
         }));
+    }
+    // Without its step a fault has no life, so nothing above would miss it.
+    for fault in &evidence.scenario.faults {
+        let planned = lives.iter().any(|life| life.step.fault == fault.id);
+        demands.demand((!planned).then(|| format!("Fault {} has no step in the plan.", fault.id)));
     }
     let healed = lives.iter().any(|life| life.heal.done.is_some());
     demands.demand(match &evidence.timeline.wholeness {

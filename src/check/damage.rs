@@ -2,15 +2,18 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "every damage has the shape of those that may find nothing to damage")]
 
+use std::time::Duration;
+
 use crate::anomaly::CheckName::{
     self, Corrupt, Coverage, Duplicate, GroupDelivery, InconsistentOffsets, LostWrite, Phantom, ProducerOrder,
     RealtimeOrder,
 };
 use crate::anomaly::Validity::{self, Invalid, Unknown};
-use crate::fault::{FaultId, Moment};
+use crate::fault::{FaultId, FaultKind, Moment, Target};
 use crate::history::event::FaultStage;
 use crate::history::{Closure, EventKind, ReadRow, SendRow};
-use crate::kafka::{Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, TimeNs};
+use crate::kafka::{BrokerId, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, TimeNs};
+use crate::scenario::{FaultSpec, Start};
 
 use super::generator::{Appended, DRAINS, Drawn, STEP};
 use super::testing::id;
@@ -61,6 +64,7 @@ pub(crate) const ALL: &[Damage] = damages![
     "swap two records across an acknowledgement", invert, &[(RealtimeOrder, Invalid)];
     "a record nobody sent", |drawn| append(drawn, id(0, 10_000), ReadStatus::Intact), &[(Phantom, Invalid)];
     "a record of an unknown process", |drawn| append(drawn, id(77, 0), ReadStatus::Intact), &[(Phantom, Invalid)];
+    "a producer's last rows and its end", lose_last_rows, &[(Phantom, Unknown)];
     "a foreign record", |drawn| append(drawn, id(0, 0), ReadStatus::Foreign), &[(Phantom, Invalid)];
     "a failed send is read", read_failed, &[(Phantom, Invalid)];
     "corrupt for everybody", corrupt_for_all, &[(Corrupt, Invalid)];
@@ -81,6 +85,7 @@ pub(crate) const ALL: &[Damage] = damages![
     "no proof before", |drawn| forget(drawn, |kind| is_proof(kind, Moment::Before)), NO_COVERAGE;
     "no proof during", |drawn| forget(drawn, |kind| is_proof(kind, Moment::During)), NO_COVERAGE;
     "no proof after", |drawn| forget(drawn, |kind| is_proof(kind, Moment::After)), NO_COVERAGE;
+    "a fault without a step in the plan", ask_for_more, NO_COVERAGE;
     "never injected", |drawn| forget(drawn, |kind| matches!(kind, EventKind::Inject { .. })), NO_COVERAGE;
     "never healed", |drawn| forget(drawn, |kind| matches!(kind, EventKind::Heal { .. })), NO_COVERAGE;
     "the heal failed", heal_fails, NO_COVERAGE;
@@ -383,6 +388,17 @@ fn skip_fault(drawn: &mut Drawn) -> Option<()> {
     )
 }
 
+fn ask_for_more(drawn: &mut Drawn) -> Option<()> {
+    drawn.run.scenario.faults.push(FaultSpec {
+        id: FaultId("forgotten".to_owned()),
+        kind: FaultKind::Pause,
+        target: Target::Broker(BrokerId(2)),
+        start: Start::At(Duration::ZERO),
+        duration: Duration::from_secs(1),
+    });
+    Some(())
+}
+
 fn stay_broken(drawn: &mut Drawn) -> Option<()> {
     forget(drawn, |kind| matches!(kind, EventKind::ClusterWhole { .. }))?;
     tell(drawn, EventKind::ClusterNotWhole { waited_ms: 60_000, last_seen: "chat-0 lacks broker-2".to_owned() })
@@ -395,6 +411,19 @@ fn lose_row(drawn: &mut Drawn) -> Option<()> {
     };
     let at = sends.iter().position(|send| send.outcome == Outcome::Fail && !last(send, sends))?;
     sends.remove(at);
+    drawn.recount();
+    Some(())
+}
+
+/// The harness lost what a producer had not handed in: its last rows, and the word that it ended.
+fn lose_last_rows(drawn: &mut Drawn) -> Option<()> {
+    let lost = acked(drawn).last()?.record;
+    drawn.run.rows(0).sends.retain(|send| send.process != lost.process || send.sequence < lost.sequence);
+    drawn
+        .run
+        .history
+        .events
+        .retain(|event| !matches!(event.kind, EventKind::ProcessEnded { process, .. } if process == lost.process));
     drawn.recount();
     Some(())
 }

@@ -74,6 +74,12 @@ impl<'a> Evidence<'a> {
         matches!(self.history.closure, Closure::Cut(_))
     }
 
+    /// Whether a process may have sent more than its rows say, so that a missing row is no evidence: the history is cut, or
+    /// the process was started and never seen to end. One that was never started has no rows to lose.
+    pub fn may_lack_rows(&self, process: ProcessId) -> bool {
+        self.is_cut() || self.timeline.unfinished.contains(&process)
+    }
+
     /// Which parts of the log nobody looked at: a check of the whole log cannot be valid while there are any.
     pub fn blind_spots(&self) -> Vec<String> {
         let mut spots = Vec::new();

@@ -10,8 +10,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::fault::{FaultId, FaultKind, Moment, Observation, Probe, ProcessState, Signal, Standing, Target};
-use crate::history::EventKind;
 use crate::history::event::{FaultStage, RevocationCause};
+use crate::history::{EventKind, ProcessRole};
 use crate::kafka::{BrokerId, Outcome, ProcessId, RecordId, TimeNs, TopicPartition};
 use crate::plan::{PlannedStart, Step};
 
@@ -79,8 +79,17 @@ pub(crate) fn draw(seed: u64, shape: Shape) -> Drawn {
         partitions: vec![shape.partitions],
     };
     drawn.run.event(0, header);
+    for process in 0..shape.producers {
+        let role = ProcessRole::Producer { name: "chatters".to_owned(), index: process, incarnation: 0 };
+        drawn.run.event(0, EventKind::ProcessStarted { process: ProcessId(process), role });
+    }
     produce(&mut drawn, shape, &mut rng);
     disturb(&mut drawn, shape);
+    let loaded = drawn.run.history.events.last().map_or(0, |event| event.time_ns.0);
+    for process in 0..shape.producers {
+        let reason = "the load ended".to_owned();
+        drawn.run.event(loaded, EventKind::ProcessEnded { process: ProcessId(process), reason });
+    }
     consume(&mut drawn, &mut rng);
     drain(&mut drawn);
     drawn.reseal();

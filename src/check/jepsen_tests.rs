@@ -228,3 +228,34 @@ fn everything_is_found_and_the_witnesses_are_whole() {
     assert_eq!((first.check, first.acked_offset), (CheckName::LostWrite, Some(Offset(0))));
     assert_eq!(first.producer.as_deref(), Some("chatters/0.0"));
 }
+
+/// Records of one producer in the order in which they lie, each with its outcome.
+fn lying(records: &[(u64, Outcome)]) -> CheckResult {
+    let end = i64::try_from(records.len()).expect("a few records");
+    let mut run = drained(0, end, end);
+    for ((sequence, outcome), offset) in records.iter().zip(0..) {
+        let send = run.send(0, 0, *sequence).outcome(*outcome);
+        if *outcome == Outcome::Ok {
+            send.offset(offset).push()
+        } else {
+            send.push()
+        }
+        run.read(DRAIN, 0, offset, id(0, *sequence));
+    }
+    answer(&run, CheckName::ProducerOrder)
+}
+
+#[test]
+fn an_unknown_send_that_arrives_late_is_told_and_no_inversion() {
+    for records in [[(1, Outcome::Ok), (0, Outcome::Info)], [(1, Outcome::Info), (0, Outcome::Ok)]] {
+        let answer = lying(&records);
+        assert_eq!((answer.validity, answer.found), (Validity::Valid, 0));
+        assert!(answer.notes[0].starts_with("1 records lie after later ones"), "{:?}", answer.notes);
+    }
+}
+
+#[test]
+fn an_unknown_send_in_between_hides_no_inversion() {
+    let answer = lying(&[(1, Outcome::Ok), (2, Outcome::Info), (0, Outcome::Ok)]);
+    assert_eq!((answer.validity, answer.found), (Validity::Invalid, 1));
+}

@@ -10,8 +10,10 @@
 //! **Which reads count**: every reader's (Jepsen's G1a looks at `ok` polls only; here every poll is real). Misplaced
 //! records were sent, elsewhere: they are `corrupt`'s.
 //!
-//! **When it cannot tell**: in a cut history a record without a send row is unknown, because its row may not have been
-//! flushed before the harness died; part of the log was not read.
+//! **When it cannot tell**: a missing send row is a witness only if the producer handed in all its rows. So a record without
+//! one is unknown in a cut history, because its row may not have been flushed before the harness died; and when its process
+//! was started but has no `process-ended`, because rows that it held are gone with it. A process that was never started
+//! held none: in a whole history its records are phantoms. Nor can it tell when part of the log was not read.
 //!
 //! **Examined**: sightings (one content at one offset, however many readers saw it). **Found**: sightings.
 
@@ -43,7 +45,8 @@ impl Checker for Phantom {
         }
         if without_row > 0 {
             findings.doubt(format!(
-                "{without_row} records were read whose sends have no row; the history is cut, so the rows may have been lost."
+                "{without_row} records were read whose sends have no row; the history is cut or their producers never ended, so the \
+                 rows may have been lost."
             ));
         }
         findings.finish()
@@ -71,7 +74,7 @@ fn check_sighting(
                 });
             }
         }
-        (Content::Intact(_), None) if evidence.is_cut() => *without_row += 1,
+        (Content::Intact(record), None) if evidence.may_lack_rows(record.process) => *without_row += 1,
         (Content::Intact(record), None) => findings.violation(|| {
             let text = format!("{} lies at offset {offset}, although nobody sent it.", evidence.name(record));
             partition.witness(evidence, Some(record), Some(offset), text)

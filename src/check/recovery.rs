@@ -1,4 +1,5 @@
 //! How long the cluster needed after a heal until it was whole: every broker registered, every partition's ISR full.
+//! A view that shows fewer partitions than the run has is not whole: metadata leaves out what a broker does not know yet.
 //!
 //! Views are recorded only when they change, so the last one from before the heal still holds at the heal. It may be stale
 //! (a controller needs seconds to notice a dead broker): if a later view shows the cluster broken before anything else was
@@ -9,8 +10,9 @@ use crate::kafka::{ClusterView, TimeNs};
 
 /// When the cluster was whole again after a heal at `healed`, or `None` if that was never seen.
 pub fn whole_again(events: &[Event], healed: TimeNs, brokers: u32) -> Option<TimeNs> {
+    let partitions = announced(events);
     let view = |event: &Event| match &event.kind {
-        EventKind::ClusterObserved { view } => Some(is_whole(view, brokers)),
+        EventKind::ClusterObserved { view } => Some(is_whole(view, brokers, partitions)),
         EventKind::ClusterWhole { .. } => Some(true),
         EventKind::ClusterNotWhole { .. } | EventKind::ClusterUnreachable { .. } => Some(false),
         _ => None,
@@ -31,9 +33,18 @@ pub fn whole_again(events: &[Event], healed: TimeNs, brokers: u32) -> Option<Tim
     (!waiting).then_some(healed)
 }
 
-fn is_whole(view: &ClusterView, brokers: u32) -> bool {
+/// How many partitions the run has in all its topics. At least one: nothing at all is never whole.
+fn announced(events: &[Event]) -> usize {
+    let announced = events.iter().find_map(|event| match &event.kind {
+        EventKind::RunStarted { partitions, .. } => Some(partitions.iter().map(|count| *count as usize).sum()),
+        _ => None,
+    });
+    announced.unwrap_or(1).max(1)
+}
+
+fn is_whole(view: &ClusterView, brokers: u32, partitions: usize) -> bool {
     view.brokers.len() >= brokers as usize
-        && !view.partitions.is_empty()
+        && view.partitions.len() >= partitions
         && view.partitions.iter().all(|partition| partition.leader.is_some())
         && view.under_replicated().next().is_none()
 }
@@ -71,6 +82,21 @@ mod tests {
     #[test]
     fn what_never_broke_recovered_at_once() {
         assert_eq!(whole_again(&[seen(1, &[1, 2, 3])], TimeNs(30), 3), Some(TimeNs(30)));
+    }
+
+    #[test]
+    fn a_view_that_lacks_partitions_is_not_whole() {
+        let started = EventKind::RunStarted {
+            format_version: crate::history::FORMAT_VERSION,
+            run: String::new(),
+            scenario: String::new(),
+            seed: 42,
+            started_utc: String::new(),
+            topics: vec!["chat".to_owned()],
+            partitions: vec![2],
+        };
+        let events = [Event { time_ns: TimeNs(0), kind: started }, seen(1, &[1, 2, 3]), seen(40, &[1, 2, 3])];
+        assert_eq!(whole_again(&events, TimeNs(30), 3), None);
     }
 
     #[test]

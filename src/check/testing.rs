@@ -186,7 +186,7 @@ fn scenario(partitions: u32) -> Scenario {
         description: None,
         seed: Some(42),
         cluster: ClusterSpec {
-            kind: ClusterKind::Mock,
+            kind: ClusterKind::Docker,
             brokers: 3,
             image: None,
             heap_bytes: 0,

@@ -1,6 +1,6 @@
 //! What the events say, brought together: end offsets, how far readers got, and what went wrong in the harness.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::event::{LogRange, Position};
 use crate::history::{EventKind, History};
@@ -35,6 +35,8 @@ pub struct Timeline {
     pub interrupted: Option<String>,
     /// The cluster after the last heal.
     pub wholeness: Wholeness,
+    /// Processes that were started and never ended: rows that they had not handed in yet may be missing.
+    pub unfinished: BTreeSet<ProcessId>,
     /// What `run-ended` counted: sends and reads.
     pub totals: Option<(u64, u64)>,
     /// The last event's time.
@@ -51,6 +53,7 @@ impl Timeline {
             harness_errors: Vec::new(),
             interrupted: None,
             wholeness: Wholeness::NotObserved,
+            unfinished: BTreeSet::new(),
             totals: None,
             end: history.events.iter().map(|event| event.time_ns).max().unwrap_or(TimeNs(0)),
         };
@@ -64,6 +67,12 @@ impl Timeline {
     fn take(&mut self, kind: &EventKind, keys: &Keys<'_>) {
         match kind {
             EventKind::RunStarted { run, .. } => self.run.clone_from(run),
+            EventKind::ProcessStarted { process, .. } => {
+                self.unfinished.insert(*process);
+            }
+            EventKind::ProcessEnded { process, .. } => {
+                self.unfinished.remove(process);
+            }
             EventKind::EndOffsets { ranges } => {
                 self.ranges =
                     ranges.iter().filter_map(|range| Some((keys.key(&range.partition)?, range.clone()))).collect();

@@ -8,7 +8,7 @@ use crate::check::damage;
 use crate::check::generator::{Drawn, STEP, Shape, draw};
 use crate::check::testing::RunBuilder;
 use crate::kafka::{Outcome, Partition};
-use crate::scenario::{Metric, Threshold};
+use crate::scenario::{ClusterKind, Metric, Threshold};
 
 use super::{RunOutcome, Verdict, judge};
 
@@ -191,6 +191,16 @@ fn a_drawn_run_passes_with_its_fault_proven_and_its_numbers_told() {
     assert!(fault.sends_overlapping > 40);
     let json = serde_json::to_string(&verdict).expect("a verdict is plain data");
     assert_eq!(serde_json::from_str::<Verdict>(&json).expect("what was written can be read"), verdict);
+}
+
+#[test]
+fn a_mock_says_that_it_proves_nothing_and_is_judged_alike() {
+    let mut drawn = draw(7, Shape::SAMPLE);
+    drawn.run.scenario.cluster.kind = ClusterKind::Mock;
+    let verdict = whole(&drawn);
+    assert_eq!(ending(&verdict), (Validity::Valid, RunOutcome::Pass, 0));
+    assert_eq!(verdict.reasons[1], "The cluster was librdkafka's mock: nothing here proves anything about Kafka.");
+    assert!(verdict.faults[0].proof.starts_with("mock: exited 137"), "{}", verdict.faults[0].proof);
 }
 
 #[test]

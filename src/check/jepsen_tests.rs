@@ -236,9 +236,9 @@ fn lying(records: &[(u64, Outcome)]) -> CheckResult {
     for ((sequence, outcome), offset) in records.iter().zip(0..) {
         let send = run.send(0, 0, *sequence).outcome(*outcome);
         if *outcome == Outcome::Ok {
-            send.offset(offset).push()
+            send.offset(offset).push();
         } else {
-            send.push()
+            send.push();
         }
         run.read(DRAIN, 0, offset, id(0, *sequence));
     }

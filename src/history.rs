@@ -13,6 +13,7 @@ pub mod event;
 pub mod reader;
 pub mod recorder;
 pub mod row;
+pub mod seal;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 pub use environment::Environment;
 pub use event::{Event, EventKind, Phase, ProcessRole};
 pub use row::{ReadRow, SendRow};
+pub use seal::Seal;
 
 use crate::kafka::{Partition, ProcessId, TopicIndex};
 

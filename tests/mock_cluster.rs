@@ -235,6 +235,16 @@ fn a_history_without_its_last_line_makes_the_verdict_unknown() {
     assert_unknown(&verdict, "run-ended");
 }
 
+/// The same events with a `run-ended` that seals them, as if they had been recorded so.
+fn sealed_again(events: &str) -> String {
+    let last = events.trim_end().rfind('\n').expect("several lines") + 1;
+    let mut end: Event = serde_json::from_str(&events[last..]).expect("the last line is an event");
+    let EventKind::RunEnded { seal, .. } = &mut end.kind else { panic!("the last event is run-ended") };
+    seal.events.bytes = last as u64;
+    seal.events.crc32 = crc32fast::hash(&events.as_bytes()[..last]);
+    format!("{}{}\n", &events[..last], serde_json::to_string(&end).expect("plain data"))
+}
+
 #[test]
 fn a_fault_without_its_proof_makes_the_run_inconclusive() {
     for moment in ["before", "during", "after"] {
@@ -249,6 +259,8 @@ fn a_fault_without_its_proof_makes_the_run_inconclusive() {
             assert!(kept.len() < text.len(), "there was a proof of the time {moment}");
             kept
         });
+        judge(&copy).expect_err("a history from which lines were taken is not judged");
+        edit(&copy.history().join("events.jsonl"), |events| sealed_again(&events));
         let verdict = judge(&copy).expect("the run can be judged").verdict;
         assert_unknown(&verdict, "Fault kill is not proven");
         assert!(!verdict.faults[0].proven);

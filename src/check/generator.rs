@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::fault::{FaultId, FaultKind, Moment, Observation, Probe, ProcessState, Signal, Standing, Target};
 use crate::history::event::{FaultStage, RevocationCause};
-use crate::history::{EventKind, ProcessRole};
+use crate::history::{EventKind, ProcessRole, Seal};
 use crate::kafka::{BrokerId, Outcome, ProcessId, RecordId, TimeNs, TopicPartition};
 use crate::plan::{PlannedStart, Step};
 
@@ -254,7 +254,7 @@ impl Drawn {
         self.run.history.events.retain(|event| !matches!(event.kind, EventKind::RunEnded { .. }));
         let rows = self.run.history.partitions.values();
         let rows = rows.fold((0, 0), |sum, rows| (sum.0 + rows.sends.len() as u64, sum.1 + rows.reads.len() as u64));
-        self.run.event(end.0, EventKind::RunEnded { sends: rows.0, reads: rows.1 });
+        self.run.event(end.0, EventKind::RunEnded { sends: rows.0, reads: rows.1, seal: Seal::default() });
         self.run.history.events.sort_by_key(|event| event.time_ns);
     }
 }

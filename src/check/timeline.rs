@@ -92,7 +92,7 @@ impl Timeline {
             EventKind::Inject { .. } | EventKind::Heal { .. } => self.wholeness = Wholeness::NotObserved,
             EventKind::ClusterWhole { .. } => self.wholeness = Wholeness::Whole,
             EventKind::ClusterNotWhole { last_seen, .. } => self.wholeness = Wholeness::NotWhole(last_seen.clone()),
-            EventKind::RunEnded { sends, reads } => self.totals = Some((*sends, *reads)),
+            EventKind::RunEnded { sends, reads, .. } => self.totals = Some((*sends, *reads)),
             _ => {}
         }
     }

@@ -163,10 +163,10 @@ impl DockerCluster {
 
     async fn remove_containers(&self) -> Result<(), ClusterError> {
         for container in self.containers.lock().await.drain(..) {
-            let action = "remove a broker's container".to_owned();
-            container.rm().await.map_err(|error| ClusterError::Engine { action, reason: error.to_string() })?;
+            // What testcontainers could not remove is still labelled, and is tried again below; there its error counts.
+            drop(container.rm().await);
         }
-        // testcontainers loses sight of a container that was created and could not be started.
+        // testcontainers also loses sight of a container that was created and could not be started.
         if let Some(mut left) = self.left().await? {
             left.networks.clear();
             left.volumes.clear();

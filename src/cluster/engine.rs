@@ -206,22 +206,25 @@ impl Engine {
 
     /// Removes what a run made: containers first, because they hold the rest. What is gone already is fine.
     pub async fn remove(&self, leftovers: &Leftovers) -> Result<(), ClusterError> {
+        // One that will not go must not keep the others; the first error is told once all were tried.
+        let mut tried = Vec::new();
         for container in &leftovers.containers {
             let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
             let action = format!("remove container {container}");
             let call = self.docker.remove_container(container, Some(options));
-            absent_is_none(limited(&action, CALL_LIMIT, call).await)?;
+            tried.push(absent_is_none(limited(&action, CALL_LIMIT, call).await));
         }
         for network in &leftovers.networks {
             let action = format!("remove network {network}");
-            absent_is_none(limited(&action, CALL_LIMIT, self.docker.remove_network(network)).await)?;
+            tried.push(absent_is_none(limited(&action, CALL_LIMIT, self.docker.remove_network(network)).await));
         }
         for volume in &leftovers.volumes {
             let options = RemoveVolumeOptionsBuilder::default().force(true).build();
             let action = format!("remove volume {volume}");
-            absent_is_none(limited(&action, CALL_LIMIT, self.docker.remove_volume(volume, Some(options))).await)?;
+            let call = self.docker.remove_volume(volume, Some(options));
+            tried.push(absent_is_none(limited(&action, CALL_LIMIT, call).await));
         }
-        Ok(())
+        tried.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::seal::Seal;
 use crate::fault::{FaultId, Moment, Observation};
 use crate::kafka::{BrokerId, ClusterView, Offset, Outcome, ProcessId, TimeNs, TopicPartition};
 
@@ -312,5 +313,7 @@ pub enum EventKind {
         sends: u64,
         /// How many read rows were written.
         reads: u64,
+        /// What each file was then.
+        seal: Seal,
     },
 }

@@ -6,25 +6,23 @@
 //!   line, a torn last batch, a missing `run-ended`, and fewer rows than `run-ended` counts (row files are confirmed by the
 //!   disk before `run-ended` is written, so they were shortened afterwards).
 //! - It says something that no recorder of this format writes, such as an outcome that means nothing or more rows than
-//!   `run-ended` counts: then none of it can be believed, and that is a [`ReadError`].
+//!   `run-ended` counts, or a file is other bytes than those that were sealed: then none of it can be believed, and that is
+//!   a [`ReadError`].
 //! - It is of a newer format: also a [`ReadError`], which says so.
 
+mod rows;
+
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use arrow_buffer::Buffer;
-use arrow_ipc::reader::StreamDecoder;
+use arrow_schema::ArrowError;
 
-use super::columns::{BadColumns, Columnar, VERSION_KEY};
-use super::recorder::{Header, Totals};
+use super::columns::{BadColumns, Columnar};
+use super::recorder::Header;
+use super::seal::{FileSum, Summer};
 use super::writer::EVENTS_FILE;
 use super::{Closure, Event, EventKind, FORMAT_VERSION, History, PartitionHistory, ReadRow, SendRow};
 use crate::kafka::{Partition, TopicIndex};
-
-/// How much of a file is read at a time.
-const CHUNK_BYTES: usize = 4 << 20;
 
 /// Why a history cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +77,7 @@ pub enum ReadError {
         /// How many rows came before.
         rows: u64,
         /// Why.
-        source: arrow_schema::ArrowError,
+        source: ArrowError,
     },
     /// A batch holds a value that no recorder writes.
     #[error("{} is damaged in the batch after row {rows}", path.display())]
@@ -113,21 +111,32 @@ pub enum ReadError {
         /// How many there should be.
         counted: u64,
     },
+    /// A file is as long as it was when the run ended, or longer, and holds other bytes.
+    #[error("{} was changed after the run: its CRC-32 is {found:08x}, and run-ended says {sealed:08x}", path.display())]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// The checksum of what is there.
+        found: u32,
+        /// The checksum of what was written.
+        sealed: u32,
+    },
 }
 
 /// Reads the history in a directory.
 pub fn read(dir: &Path) -> Result<History, ReadError> {
     let mut cuts = Vec::new();
     let path = dir.join(EVENTS_FILE);
-    let events = read_events(&path, &mut cuts)?;
+    let (events, events_sum) = read_events(&path, &mut cuts)?;
     let header = header(&path, &events)?;
+    check_seals(dir, &events, events_sum, &mut cuts)?;
     let mut partitions = empty_partitions(&header);
 
     let mut add_send = |partition: &mut PartitionHistory, row: SendRow| partition.sends.push(row);
-    let sends = read_rows(dir, &mut partitions, &mut add_send, &mut cuts)?;
+    let sends = rows::read(dir, &mut partitions, &mut add_send, &mut cuts)?;
     let mut add_read = |partition: &mut PartitionHistory, row: ReadRow| partition.reads.push(row);
-    let reads = read_rows(dir, &mut partitions, &mut add_read, &mut cuts)?;
-    reconcile(dir, &events, Totals { events: events.len() as u64, sends, reads }, &mut cuts)?;
+    let reads = rows::read(dir, &mut partitions, &mut add_read, &mut cuts)?;
+    reconcile(dir, &events, sends, reads, &mut cuts)?;
 
     let processes = events
         .iter()
@@ -140,8 +149,9 @@ pub fn read(dir: &Path) -> Result<History, ReadError> {
     Ok(History { events, topics: header.topics, processes, partitions, closure })
 }
 
-/// Reads the lines, and sorts them by time; lines of one time keep their order.
-fn read_events(path: &Path, cuts: &mut Vec<String>) -> Result<Vec<Event>, ReadError> {
+/// Reads the lines, and sorts them by time; lines of one time keep their order. Sums all lines but the last, which is
+/// `run-ended` in a whole history.
+fn read_events(path: &Path, cuts: &mut Vec<String>) -> Result<(Vec<Event>, FileSum), ReadError> {
     let text = std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     let mut events: Vec<Event> = Vec::new();
     let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
@@ -176,7 +186,9 @@ fn read_events(path: &Path, cuts: &mut Vec<String>) -> Result<Vec<Event>, ReadEr
         }
     }
     events.sort_by_key(|event| event.time_ns);
-    Ok(events)
+    let mut summer = Summer::default();
+    summer.add(&text[..text.len() - lines.last().map_or(0, |line| line.len())]);
+    Ok((events, summer.sum()))
 }
 
 fn check_version(path: &Path, events: &[Event]) -> Result<(), ReadError> {
@@ -205,80 +217,38 @@ fn empty_partitions(header: &Header) -> BTreeMap<(TopicIndex, Partition), Partit
         .collect()
 }
 
-/// Reads one file of rows into the partitions; returns how many there were.
-fn read_rows<R: Columnar>(
+/// Holds each file against its seal, before anything in it is believed.
+fn check_seals(dir: &Path, events: &[Event], events_sum: FileSum, cuts: &mut Vec<String>) -> Result<(), ReadError> {
+    let Some(EventKind::RunEnded { seal, .. }) = events.last().map(|event| &event.kind) else { return Ok(()) };
+    let sums = [
+        (EVENTS_FILE, events_sum, seal.events),
+        (SendRow::FILE, rows::sum(&dir.join(SendRow::FILE))?, seal.sends),
+        (ReadRow::FILE, rows::sum(&dir.join(ReadRow::FILE))?, seal.reads),
+    ];
+    for (file, found, sealed) in sums {
+        // The events end with `run-ended`, so that they are all there; a file of rows may have lost its end.
+        if file != EVENTS_FILE && found.bytes < sealed.bytes {
+            cuts.push(format!("{file} has {} of the {} bytes that run-ended seals", found.bytes, sealed.bytes));
+        } else if found != sealed {
+            return Err(ReadError::Altered { path: dir.join(file), found: found.crc32, sealed: sealed.crc32 });
+        }
+    }
+    Ok(())
+}
+
+/// Holds the rows that were found against what `run-ended` counts.
+fn reconcile(
     dir: &Path,
-    partitions: &mut BTreeMap<(TopicIndex, Partition), PartitionHistory>,
-    add: &mut dyn FnMut(&mut PartitionHistory, R),
+    events: &[Event],
+    found_sends: u64,
+    found_reads: u64,
     cuts: &mut Vec<String>,
-) -> Result<u64, ReadError> {
-    let path = dir.join(R::FILE);
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(source) => return Err(ReadError::Io { path, source }),
-    };
-    let mut decoder = StreamDecoder::new();
-    let mut rows = 0_u64;
-    let mut version_checked = false;
-    loop {
-        let mut chunk = next_chunk(&mut file, &path)?;
-        if chunk.is_empty() {
-            break;
-        }
-        while !chunk.is_empty() {
-            let batch =
-                decoder.decode(&mut chunk).map_err(|source| ReadError::Batch { path: path.clone(), rows, source })?;
-            if !version_checked && decoder.schema().is_some() {
-                check_schema(&path, &decoder)?;
-                version_checked = true;
-            }
-            let Some(batch) = batch else { continue };
-            let batch = R::rows(&batch).map_err(|source| ReadError::Columns { path: path.clone(), rows, source })?;
-            for row in batch {
-                let place = row.place();
-                let partition = partitions.get_mut(&place).ok_or_else(|| ReadError::Place {
-                    path: path.clone(),
-                    row: rows,
-                    topic: place.0.0,
-                    partition: place.1.0,
-                })?;
-                add(partition, row);
-                rows += 1;
-            }
-        }
-    }
-    // The decoder takes in a schema only once something follows it: without one there was no batch and no end mark.
-    if decoder.schema().is_none() {
-        cuts.push(format!("{} ends before its first batch", R::FILE));
-    } else if decoder.finish().is_err() {
-        cuts.push(format!("{} ends in the middle of a batch, after {rows} rows", R::FILE));
-    }
-    Ok(rows)
-}
-
-fn next_chunk(file: &mut File, path: &Path) -> Result<Buffer, ReadError> {
-    let mut bytes = Vec::new();
-    file.take(CHUNK_BYTES as u64)
-        .read_to_end(&mut bytes)
-        .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    Ok(Buffer::from_vec(bytes))
-}
-
-fn check_schema(path: &Path, decoder: &StreamDecoder) -> Result<(), ReadError> {
-    let found = decoder.schema().and_then(|schema| schema.metadata().get(VERSION_KEY).cloned()).unwrap_or_default();
-    match found.parse::<u32>() {
-        Ok(version) if version <= FORMAT_VERSION => Ok(()),
-        _ => Err(ReadError::Newer { path: path.to_owned(), found }),
-    }
-}
-
-/// Holds what was found against what `run-ended` counts.
-fn reconcile(dir: &Path, events: &[Event], found: Totals, cuts: &mut Vec<String>) -> Result<(), ReadError> {
-    let Some(EventKind::RunEnded { sends, reads }) = events.last().map(|event| &event.kind) else {
+) -> Result<(), ReadError> {
+    let Some(EventKind::RunEnded { sends, reads, .. }) = events.last().map(|event| &event.kind) else {
         cuts.push(format!("{EVENTS_FILE} has no run-ended"));
         return Ok(());
     };
-    for (file, found, counted) in [(SendRow::FILE, found.sends, *sends), (ReadRow::FILE, found.reads, *reads)] {
+    for (file, found, counted) in [(SendRow::FILE, found_sends, *sends), (ReadRow::FILE, found_reads, *reads)] {
         if found > counted {
             return Err(ReadError::TooMany { path: dir.join(file), found, counted });
         }

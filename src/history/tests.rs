@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::clock::Clock;
 use super::reader::{self, ReadError};
 use super::recorder::{Recorder, Totals};
-use super::{Closure, EventKind, History, ProcessRole, ReadRow, SendRow};
+use super::{Closure, Event, EventKind, History, ProcessRole, ReadRow, Seal, SendRow};
 use crate::kafka::{
     BrokerId, LeaderEpoch, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex,
 };
@@ -198,19 +198,79 @@ fn a_recorder_that_was_killed_leaves_what_was_flushed() {
 }
 
 #[test]
-fn rows_that_no_longer_match_run_ended_are_noticed() {
+fn a_file_of_another_run_is_noticed() {
     let (one, _) = write(&[sample_send()], &[]);
     let (two, _) = write(&[sample_send(), sample_send()], &[]);
-    let (sends_of_one, sends_of_two) = (one.path().join(FILES[1]), two.path().join(FILES[1]));
-    std::fs::copy(&sends_of_one, &sends_of_two).expect("a copy");
-    let history = reader::read(two.path()).expect("a readable history");
-    let Closure::Cut(reason) = &history.closure else { panic!("{:?}", history.closure) };
-    assert!(reason.contains("1 of the 2 rows"), "{reason}");
+    std::fs::copy(two.path().join(FILES[1]), one.path().join(FILES[1])).expect("a copy");
+    let error = reader::read(one.path()).expect_err("another file");
+    assert!(matches!(&error, ReadError::Altered { path, .. } if path.ends_with(FILES[1])), "{error}");
+}
 
-    let (many, _) = write(&[sample_send(), sample_send()], &[]);
-    std::fs::copy(many.path().join(FILES[1]), &sends_of_one).expect("a copy");
-    let error = reader::read(one.path()).expect_err("too many rows");
+#[test]
+fn rows_that_do_not_match_the_count_of_run_ended_are_noticed() {
+    let (dir, _) = write(&[sample_send(), sample_send()], &[]);
+    let events = dir.path().join(FILES[0]);
+    let text = std::fs::read_to_string(&events).expect("events");
+    std::fs::write(&events, text.replacen("\"sends\":2,", "\"sends\":3,", 1)).expect("a damaged count");
+    let history = reader::read(dir.path()).expect("a readable history");
+    let Closure::Cut(reason) = &history.closure else { panic!("{:?}", history.closure) };
+    assert!(reason.contains("2 of the 3 rows"), "{reason}");
+
+    std::fs::write(&events, text.replacen("\"sends\":2,", "\"sends\":1,", 1)).expect("a damaged count");
+    let error = reader::read(dir.path()).expect_err("too many rows");
     assert!(matches!(error, ReadError::TooMany { found: 2, counted: 1, .. }), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_flipped_bit_is_read_as_what_was_recorded(
+        sends in prop::collection::vec(send_row(), 1..20),
+        reads in prop::collection::vec(read_row(), 1..20),
+        bit in 0..8_u8,
+    ) {
+        let (dir, _) = write(&sends, &reads);
+        for file in FILES {
+            let path = dir.path().join(file);
+            let bytes = std::fs::read(&path).expect("the file");
+            for at in 0..bytes.len() {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << bit;
+                std::fs::write(&path, &damaged).expect("the damaged file");
+                let read = reader::read(dir.path());
+                let whole = read.as_ref().is_ok_and(|history| history.closure == Closure::Whole);
+                prop_assert!(!whole || harmless(&bytes, &damaged), "{} byte {}: {:?}", file, at, read);
+            }
+            std::fs::write(&path, &bytes).expect("the whole file");
+        }
+    }
+}
+
+/// Whether two files differ in the time of `run-ended` alone: nothing is judged by it, and its line cannot be in its seal.
+fn harmless(before: &[u8], after: &[u8]) -> bool {
+    let last_line = |bytes: &[u8]| -> Option<(usize, EventKind)> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let start = text.trim_end().rfind('\n')? + 1;
+        let event: Event = serde_json::from_str(&text[start..]).ok()?;
+        Some((start, event.kind))
+    };
+    let (before_end, after_end) = (last_line(before), last_line(after));
+    before_end.is_some()
+        && before_end == after_end
+        && before_end.is_some_and(|(start, _)| before[..start] == after[..start])
+}
+
+#[test]
+fn a_line_taken_out_of_the_middle_is_noticed() {
+    let (dir, _) = write(&[], &[]);
+    let path = dir.path().join(FILES[0]);
+    let text = std::fs::read_to_string(&path).expect("events");
+    let kept: Vec<&str> =
+        text.split_inclusive('\n').enumerate().filter(|(at, _)| *at != 1).map(|(_, line)| line).collect();
+    std::fs::write(&path, kept.concat()).expect("a damaged history");
+    let error = reader::read(dir.path()).expect_err("a line is missing");
+    assert!(matches!(&error, ReadError::Altered { path, .. } if path.ends_with(FILES[0])), "{error}");
 }
 
 #[test]
@@ -246,7 +306,7 @@ fn a_row_of_a_partition_that_the_run_did_not_have_is_refused() {
 #[test]
 fn a_history_begins_with_run_started() {
     let dir = tempfile::tempdir().expect("a directory");
-    let end = EventKind::RunEnded { sends: 0, reads: 0 };
+    let end = EventKind::RunEnded { sends: 0, reads: 0, seal: Seal::default() };
     Recorder::create(dir.path(), Clock::start(), end, None).expect_err("no header");
 }
 

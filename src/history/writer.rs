@@ -10,7 +10,8 @@ use arrow_schema::{ArrowError, SchemaRef};
 
 use super::columns::{self, Columnar};
 use super::recorder::{Header, RecorderError, Totals};
-use super::{Event, EventKind, ReadRow, SendRow};
+use super::seal::{FileSum, SummedFile};
+use super::{Event, EventKind, ReadRow, Seal, SendRow};
 use crate::kafka::TimeNs;
 
 /// The name of the file of events.
@@ -27,7 +28,7 @@ pub(super) enum Rows {
 
 /// All three files, open for appending. Errors are sentences that name the file.
 pub(super) struct Writer {
-    events: BufWriter<File>,
+    events: BufWriter<SummedFile>,
     events_path: PathBuf,
     sends: RowFile<SendRow>,
     reads: RowFile<ReadRow>,
@@ -47,7 +48,7 @@ impl Writer {
         let create = |name: &str| {
             let path = dir.join(name);
             match open(name) {
-                Ok(file) => Ok((file, path)),
+                Ok(file) => Ok((SummedFile::new(file), path)),
                 Err(source) => Err(RecorderError::Create { path, source }),
             }
         };
@@ -102,10 +103,13 @@ impl Writer {
     /// Writes `run-ended` and has the disk confirm it.
     pub(super) fn end(&mut self, time_ns: TimeNs) -> Result<(), String> {
         let Totals { sends, reads, .. } = self.totals();
-        self.event(&Event { time_ns, kind: EventKind::RunEnded { sends, reads } })?;
+        // Only what was flushed is summed, and the line that holds the sum cannot be in it.
+        self.events.flush().map_err(|error| failed(&self.events_path, &error))?;
+        let seal = Seal { events: self.events.get_ref().sum(), sends: self.sends.sum(), reads: self.reads.sum() };
+        self.event(&Event { time_ns, kind: EventKind::RunEnded { sends, reads, seal } })?;
         self.events
             .flush()
-            .and_then(|()| self.events.get_ref().sync_all())
+            .and_then(|()| self.events.get_ref().sync())
             .map_err(|error| failed(&self.events_path, &error))
     }
 
@@ -118,13 +122,13 @@ impl Writer {
 struct RowFile<R> {
     path: PathBuf,
     schema: SchemaRef,
-    stream: StreamWriter<BufWriter<File>>,
+    stream: StreamWriter<BufWriter<SummedFile>>,
     open: Vec<R>,
     written: u64,
 }
 
 impl<R: Columnar> RowFile<R> {
-    fn new((file, path): (File, PathBuf), header: &Header) -> Result<Self, RecorderError> {
+    fn new((file, path): (SummedFile, PathBuf), header: &Header) -> Result<Self, RecorderError> {
         let schema = columns::schema::<R>(&header.run, &header.topics);
         let stream = IpcWriteOptions::default()
             .try_with_compression(Some(CompressionType::LZ4_FRAME))
@@ -154,12 +158,17 @@ impl<R: Columnar> RowFile<R> {
         self.stream.flush().map_err(|error| failed(&self.path, &error))
     }
 
+    /// The checksum of what reached the file; of all of it once the file is closed.
+    fn sum(&self) -> FileSum {
+        self.stream.get_ref().get_ref().sum()
+    }
+
     fn close(&mut self) -> Result<(), String> {
         self.close_batch()?;
         self.stream
             .finish()
             .and_then(|()| self.stream.flush())
-            .and_then(|()| self.stream.get_ref().get_ref().sync_all().map_err(ArrowError::from))
+            .and_then(|()| self.stream.get_ref().get_ref().sync().map_err(ArrowError::from))
             .map_err(|error| failed(&self.path, &error))
     }
 }

@@ -317,7 +317,10 @@ impl Stage {
 
     /// Records why the run ended before its time.
     pub(super) fn note_failure(&self, error: &RunError) {
-        self.handle.event(EventKind::HarnessError { message: chain(error) });
+        let text = chain(error);
+        // The help is for the terminal's reader; a history keeps what happened, on one line.
+        let told: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.starts_with("help:")).collect();
+        self.handle.event(EventKind::HarnessError { message: told.join("; ") });
     }
 
     /// Waits until the history can no longer be written, which makes going on pointless.

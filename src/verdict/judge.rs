@@ -82,7 +82,9 @@ enum Rank {
 fn judgement(checks: &[CheckLine], thresholds: &[ThresholdLine], limits: &[Threshold]) -> Judgement {
     let coverage = checks.iter().find(|check| check.check == CheckName::Coverage);
     let covered = coverage.is_some_and(|check| check.verdict == Validity::Valid);
-    let mut reasons: Vec<(Rank, String)> = checks.iter().flat_map(|check| reason(check, covered)).collect();
+    // Evidence that is missing is the cause of most other doubts, so it is told before them.
+    let causes_first = coverage.into_iter().chain(checks.iter().filter(|check| check.check != CheckName::Coverage));
+    let mut reasons: Vec<(Rank, String)> = causes_first.flat_map(|check| reason(check, covered)).collect();
     reasons.extend(thresholds.iter().zip(limits).filter_map(|(line, limit)| threshold_reason(line, limit)));
     if coverage.is_none() {
         reasons.push((Rank::Inconclusive, "Nobody checked whether there was enough evidence.".to_owned()));

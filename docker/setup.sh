@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a machine ready for wiber-chaos: a container engine that answers, a Kafka image, the side-car image, and the C
-# compiler that librdkafka is built with.
+# compiler and OpenSSL headers that librdkafka is built with.
 #
 #   docker/setup.sh           does what is missing and says what it does; silent when nothing is
 #   docker/setup.sh --check   only says what is there and what is missing; exit 5 when something is
@@ -22,6 +22,7 @@ check() {
     missing_is() { report "$1" "$2" && missing=5; }
     local tool absent=
     for tool in cc c++ make; do command -v "$tool" >/dev/null || absent+=" $tool"; done
+    has_openssl || absent+=' OpenSSL headers (libssl-dev, pkg-config)'
     [ -z "$absent" ] && report compiler "$(command -v cc)" || missing_is compiler "missing:$absent"
     if ! engine_answers; then
         missing_is engine "missing, or not running: ${engine_error:-no docker command}"

@@ -49,8 +49,10 @@ apt_install() {
 
 apt_offers() { [ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null)" ]; }
 
-# librdkafka is compiled from its source by the Rust build.
+# librdkafka is compiled from its source by the Rust build, against the system's OpenSSL.
 ensure_compiler() {
-    has cc && has c++ && has make && return
-    apt_install build-essential
+    has cc && has c++ && has make || apt_install build-essential
+    has_openssl || apt_install pkg-config libssl-dev
 }
+
+has_openssl() { has pkg-config && pkg-config --exists openssl; }

@@ -7,6 +7,7 @@ use crate::check::check_all;
 use crate::check::damage;
 use crate::check::generator::{Drawn, STEP, Shape, draw};
 use crate::check::testing::RunBuilder;
+use crate::history::Closure;
 use crate::kafka::{Outcome, Partition};
 use crate::scenario::{ClusterKind, Metric, Threshold};
 
@@ -151,6 +152,19 @@ fn a_threshold_with_nothing_to_measure_is_inconclusive() {
     let verdict = judged(&limited(with(&[]), Metric::Recovery, 1000), &[]);
     assert_eq!(ending(&verdict), (Validity::Valid, RunOutcome::Inconclusive, 4));
     assert_eq!(verdict.thresholds[0].measured_ms, None);
+}
+
+#[test]
+fn a_cut_history_may_breach_a_threshold_and_never_keeps_one() {
+    let cut = |metric, max_ms| {
+        let mut run = limited(with(&[]), metric, max_ms);
+        run.history.closure = Closure::Cut("the harness died".to_owned());
+        judged(&run, &[]).thresholds[0].verdict
+    };
+    assert_eq!(cut(Metric::Unavailability, 4999), Validity::Invalid);
+    assert_eq!(cut(Metric::Unavailability, 60_000), Validity::Unknown);
+    assert_eq!(cut(Metric::ProduceLatencyMax, 1), Validity::Invalid);
+    assert_eq!(cut(Metric::ProduceLatencyP99, 1), Validity::Unknown);
 }
 
 #[test]

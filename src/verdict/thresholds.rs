@@ -1,10 +1,11 @@
 //! Thresholds: one number measured, one limit, valid within it.
 //!
 //! What there was nothing to measure for is unknown. A recovery that was never seen is measured by how long it had lasted
-//! when the history ended: beyond the limit that is a breach, within it nobody can tell.
+//! when the history ended: beyond the limit that is a breach, within it nobody can tell. In the same way a cut history shows
+//! how long something lasted at least, and no percentile: nobody knows which rows are missing.
 
 use crate::anomaly::Validity;
-use crate::history::History;
+use crate::history::{Closure, History};
 use crate::kafka::{Outcome, TimeNs};
 use crate::scenario::{Metric, Scenario};
 
@@ -36,6 +37,16 @@ enum Value {
     Nothing,
 }
 
+impl Value {
+    /// What the same measurement of a part says of the whole.
+    fn of_a_part(self, metric: Metric) -> Self {
+        match (metric, self) {
+            (Metric::ProduceLatencyP50 | Metric::ProduceLatencyP99, _) | (_, Self::Nothing) => Self::Nothing,
+            (_, Self::Exactly(ns) | Self::AtLeast(ns)) => Self::AtLeast(ns),
+        }
+    }
+}
+
 /// Judges every threshold, in the scenario's order.
 pub fn judge(history: &History, scenario: &Scenario, measured: &Measured) -> Vec<ThresholdLine> {
     let needs_latency = |metric| !matches!(metric, Metric::Unavailability | Metric::Recovery);
@@ -52,6 +63,10 @@ pub fn judge(history: &History, scenario: &Scenario, measured: &Measured) -> Vec
             Metric::ProduceLatencyP50 => percentile(latencies.as_ref(), 50),
             Metric::ProduceLatencyP99 => percentile(latencies.as_ref(), 99),
             Metric::ProduceLatencyMax => percentile(latencies.as_ref(), 100),
+        };
+        let value = match &history.closure {
+            Closure::Whole => value,
+            Closure::Cut(_) => value.of_a_part(threshold.metric),
         };
         let max_ns = u64::try_from(threshold.max.as_nanos()).unwrap_or(u64::MAX);
         let (measured, verdict) = match value {

@@ -268,6 +268,36 @@ fn a_fault_without_its_proof_makes_the_run_inconclusive() {
 }
 
 #[test]
+fn a_run_is_judged_by_its_own_plan_or_not_at_all() {
+    let damage = [
+        ("plan.json", "\"seed\": 42", "\"seed\": 43", "plan.json was changed"),
+        ("scenario.toml", "name = \"", "name = \"another-", "asks for another run"),
+        (
+            "scenario.toml",
+            "[[fault]]",
+            "[[fault]]\nid = \"more\"\nat = \"1ms\"\nfor = \"1ms\"\nkill = { target = \"broker:1\" }\n[[fault]]",
+            "asks for another run",
+        ),
+    ];
+    for (file, from, to, said) in damage {
+        let home = Home::new();
+        let copy = home.copy();
+        edit(&copy.path().join(file), |text| {
+            assert!(text.contains(from), "{file} has {from}");
+            text.replacen(from, to, 1)
+        });
+        let error = judge(&copy).expect_err("another run's file");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_verdict_by_expectations_of_afterwards_says_so() {
+    let verdict = judged_with("# a remark\n");
+    assert!(verdict.reasons[1].contains("scenario.toml was changed after the run"), "{:?}", verdict.reasons);
+}
+
+#[test]
 fn too_little_evidence_makes_the_run_inconclusive() {
     let more = "[evidence]\nacked = 1000000000\n[expect]\nduplicate = \"allowed\"\n";
     assert_unknown(&judged_with(more), "the verdict needs 1000000000");

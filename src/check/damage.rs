@@ -58,7 +58,7 @@ pub(crate) const ALL: &[Damage] = damages![
         (Phantom, Unknown), (Corrupt, Unknown), (InconsistentOffsets, Unknown), (GroupDelivery, Unknown),
         (Coverage, Unknown)];
     "drop from one drain reader", unstable_read, &[(LostWrite, Unknown)];
-    "retention before the drain", retain, &[(LostWrite, Unknown)];
+    "retention before the drain", retain, &[(LostWrite, Unknown), (Coverage, Unknown)];
     "duplicate at another offset", duplicate, &[(Duplicate, Invalid)];
     "swap two records of one producer", swap, &[(ProducerOrder, Invalid)];
     "swap two records across an acknowledgement", invert, &[(RealtimeOrder, Invalid)];

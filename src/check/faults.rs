@@ -97,6 +97,17 @@ impl<'a> FaultLife<'a> {
         Some((start, self.heal.done.unwrap_or(end).max(start)))
     }
 
+    /// When every target answered again after the heal; `None` while one did not. Until then the other brokers may
+    /// still believe in one that is dead, so that nothing they say of the cluster's health counts.
+    pub fn answered_again(&self) -> Option<TimeNs> {
+        let first = |target: &BrokerId| {
+            let looks = self.observations.iter().filter(|look| look.1 == Moment::After && look.2 == *target);
+            looks.filter(|look| proof::works(&look.3)).map(|look| look.0).min()
+        };
+        let times: Option<Vec<TimeNs>> = self.targets.iter().map(first).collect();
+        times?.into_iter().max()
+    }
+
     /// Whether it provably bit and provably healed, and by what.
     pub fn proof(&self) -> Proof {
         if let Some(reason) = &self.skipped {

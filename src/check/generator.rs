@@ -77,6 +77,8 @@ pub(crate) fn draw(seed: u64, shape: Shape) -> Drawn {
         started_utc: "2026-01-01T00:00:00Z".to_owned(),
         topics: vec!["chat".to_owned()],
         partitions: vec![shape.partitions],
+        scenario_crc32: 0,
+        plan_crc32: 0,
     };
     drawn.run.event(0, header);
     for process in 0..shape.producers {

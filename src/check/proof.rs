@@ -13,7 +13,7 @@
 //! The kernel of a paused broker still accepts connections, so `silent` is what a pause looks like from outside. What the
 //! other brokers thought (`Standing`) proves nothing alone, because a controller needs seconds to notice, but it is told.
 
-use crate::fault::{FaultKind, Moment, Observation, Probe, ProcessState};
+use crate::fault::{FaultKind, Moment, Observation, Probe, ProcessState, Standing};
 use crate::kafka::{BrokerId, TimeNs};
 
 /// One look at a target: when, at which moment of the fault's life, at whom, and what was seen.
@@ -222,14 +222,14 @@ impl<'a> Case<'a> {
     }
 
     fn regained_standing(&mut self) {
-        let back = self.after.iter().find(|look| {
-            look.3.standing.is_some_and(|standing| {
-                standing.registered && standing.replica_of > 0 && standing.in_isr_of == standing.replica_of
-            })
-        });
+        // A dead broker keeps its standing until the controller notices, so its standing counts only once it answers.
+        let back = self.after.iter().find(|look| works(&look.3) && look.3.standing.is_some_and(stands_fully));
         if let (Some((time, ..)), true) = (back, self.times.healed.is_some()) {
+            let was_out =
+                self.during.iter().chain(&self.after).any(|look| look.3.standing.is_some_and(has_lost_standing));
+            let what = if was_out { "back in every ISR" } else { "in every ISR" };
             let seconds = seconds_since(*time, self.times.healed);
-            self.seen.push(format!("back in every ISR {seconds:.1} s after the heal"));
+            self.seen.push(format!("{what} {seconds:.1} s after the heal"));
         }
     }
 
@@ -245,7 +245,16 @@ enum NextLife {
     Another,
 }
 
-fn works(look: &Observation) -> bool {
+fn stands_fully(standing: Standing) -> bool {
+    standing.registered && standing.replica_of > 0 && standing.in_isr_of == standing.replica_of
+}
+
+fn has_lost_standing(standing: Standing) -> bool {
+    !standing.registered || standing.in_isr_of < standing.replica_of
+}
+
+/// Whether the engine runs it and it answers.
+pub(super) fn works(look: &Observation) -> bool {
     matches!(look.process, ProcessState::Running { .. }) && matches!(look.probe, Probe::Answered { .. })
 }
 

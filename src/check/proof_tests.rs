@@ -74,6 +74,19 @@ fn a_kill_is_proven_by_three_witnesses() {
 }
 
 #[test]
+fn the_standing_of_a_broker_that_does_not_answer_yet_is_its_former_lifes() {
+    let looks = [
+        before(),
+        standing(look(11.0, Moment::During, exited(137), Probe::Refused), true, 3),
+        standing(look(30.1, Moment::After, running(SECOND_LIFE), Probe::Refused), true, 3),
+        standing(look(33.0, Moment::After, running(SECOND_LIFE), Probe::Refused), false, 0),
+        standing(look(35.5, Moment::After, running(SECOND_LIFE), ANSWERED), true, 3),
+    ];
+    let sentence = proof(&KILL, &looks).sentence;
+    assert!(sentence.ends_with("back in every ISR 5.5 s after the heal"), "{sentence}");
+}
+
+#[test]
 fn a_kill_that_did_nothing_is_not_proven() {
     let looks = [before(), look(11.0, Moment::During, running(FIRST_LIFE), ANSWERED), after(FIRST_LIFE)];
     let proof = proof(&KILL, &looks);

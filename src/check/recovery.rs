@@ -8,7 +8,8 @@
 use crate::history::{Event, EventKind};
 use crate::kafka::{ClusterView, TimeNs};
 
-/// When the cluster was whole again after a heal at `healed`, or `None` if that was never seen.
+/// When the cluster was whole again after a heal at `healed`, or `None` if that was never seen. For a broker that was
+/// started anew, `healed` is when it answered: what was said before may be of its former life.
 pub fn whole_again(events: &[Event], healed: TimeNs, brokers: u32) -> Option<TimeNs> {
     let partitions = announced(events);
     let view = |event: &Event| match &event.kind {
@@ -94,6 +95,8 @@ mod tests {
             started_utc: String::new(),
             topics: vec!["chat".to_owned()],
             partitions: vec![2],
+            scenario_crc32: 0,
+            plan_crc32: 0,
         };
         let events = [Event { time_ns: TimeNs(0), kind: started }, seen(1, &[1, 2, 3]), seen(40, &[1, 2, 3])];
         assert_eq!(whole_again(&events, TimeNs(30), 3), None);

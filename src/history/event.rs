@@ -163,6 +163,10 @@ pub enum EventKind {
         topics: Vec<String>,
         /// The number of partitions of each topic.
         partitions: Vec<u32>,
+        /// The CRC-32 of the run's `scenario.toml`.
+        scenario_crc32: u32,
+        /// The CRC-32 of the run's `plan.json`.
+        plan_crc32: u32,
     },
     /// A client was made.
     ProcessStarted {

@@ -27,6 +27,8 @@ fn header() -> EventKind {
         started_utc: "2026-01-01T00:00:00.000Z".to_owned(),
         topics: vec!["a".to_owned(), "b".to_owned()],
         partitions: vec![2, 1],
+        scenario_crc32: 0,
+        plan_crc32: 0,
     }
 }
 

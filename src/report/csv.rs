@@ -175,7 +175,7 @@ fn anomaly_row(anomaly: &Anomaly) -> [String; 12] {
         anomaly.topic.to_string(),
         anomaly.partition.to_string(),
         cell(anomaly.producer.as_deref()),
-        cell(anomaly.record.map(|record| record.process)),
+        cell(anomaly.record.map(|record| record.process.0)),
         cell(anomaly.record.map(|record| record.sequence)),
         cell(anomaly.offset),
         cell(anomaly.acked_offset),

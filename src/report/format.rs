@@ -19,13 +19,14 @@ pub fn counted(value: u64, noun: &str) -> String {
     format!("{} {noun}{ending}", count(value))
 }
 
-/// A duration of milliseconds: `340 ms`, `9.1 s`, `2 min 05 s`, `1 h 05 min`.
+/// A duration of milliseconds, rounded: `340 ms`, `9.1 s`, `2 min 05 s`, `1 h 05 min`.
 pub fn duration_ms(ms: u64) -> String {
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
-        60_000..3_600_000 => format!("{} min {:02} s", ms / 60_000, ms % 60_000 / 1_000),
-        _ => format!("{} h {:02} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
+    let (tenths, seconds, minutes) = ((ms + 50) / 100, (ms + 500) / 1_000, (ms + 30_000) / 60_000);
+    match (ms, tenths, seconds) {
+        (0..1_000, ..) => format!("{ms} ms"),
+        (_, 0..600, _) => format!("{}.{} s", tenths / 10, tenths % 10),
+        (.., 0..3_600) => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", minutes / 60, minutes % 60),
     }
 }
 
@@ -34,13 +35,14 @@ pub fn duration_us(us: u32) -> String {
     match us {
         0..1_000 => format!("{:.2} ms", f64::from(us) / 1e3),
         1_000..10_000 => format!("{:.1} ms", f64::from(us) / 1e3),
-        _ => duration_ms(u64::from(us) / 1_000),
+        _ => duration_ms((u64::from(us) + 500) / 1_000),
     }
 }
 
-/// A moment of the run, for people: `12.3 s`. Never carries minutes, so that it can be found on a chart's axis.
+/// A moment of the run, for people, rounded: `12.3 s`. Never carries minutes, so that it can be found on a chart's axis.
 pub fn moment_ms(ms: u64) -> String {
-    format!("{}.{} s", count(ms / 1_000), ms % 1_000 / 100)
+    let tenths = (ms + 50) / 100;
+    format!("{}.{} s", count(tenths / 10), tenths % 10)
 }
 
 /// A value that may be missing, as a word for people.
@@ -83,7 +85,7 @@ mod tests {
     #[test]
     fn durations_take_the_unit_that_fits() {
         let shown: Vec<_> = [0, 340, 1_000, 59_999, 60_000, 125_000, 3_600_000].into_iter().map(duration_ms).collect();
-        assert_eq!(shown, ["0 ms", "340 ms", "1.0 s", "59.9 s", "1 min 00 s", "2 min 05 s", "1 h 00 min"]);
+        assert_eq!(shown, ["0 ms", "340 ms", "1.0 s", "1 min 00 s", "1 min 00 s", "2 min 05 s", "1 h 00 min"]);
         let shown: Vec<_> = [7, 412, 4_240, 34_100, 9_100_000].into_iter().map(duration_us).collect();
         assert_eq!(shown, ["0.01 ms", "0.41 ms", "4.2 ms", "34 ms", "9.1 s"]);
     }

@@ -1,12 +1,12 @@
 //! A stored run, judged: history, checks, verdict, reports. Needs the run's directory and nothing else.
 
 use crate::check;
-use crate::history::Environment;
 use crate::history::reader::{self, ReadError};
-use crate::plan::Plan;
+use crate::history::{Environment, EventKind, History};
+use crate::plan::{self, Plan};
 use crate::report::{self, Inputs, WriteError};
 use crate::run::directory::{DirectoryError, RunDirectory};
-use crate::scenario::{self, ScenarioError};
+use crate::scenario::{self, Scenario, ScenarioError};
 use crate::verdict::{self, Verdict};
 
 /// A judged run.
@@ -34,21 +34,70 @@ pub enum JudgeError {
     /// The history cannot be read.
     #[error(transparent)]
     History(#[from] ReadError),
+    /// `plan.json` is not the one that the run followed.
+    #[error("plan.json was changed after the run, so nobody knows what was planned")]
+    AnotherPlan,
+    /// `scenario.toml` asks for something else than what was run.
+    #[error(
+        "scenario.toml was changed after the run, and asks for another run than this one\n  help: to judge a run by other expectations, change [expect], [evidence] or [[threshold]] only"
+    )]
+    AnotherScenario,
     /// The reports could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+/// What a reader of a verdict must know whose expectations were written after the run.
+const EDITED: &str = "scenario.toml was changed after the run: this is judged by what it says now.";
+
+/// What of a run's inputs is not what it was when the run began.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Edited {
+    Nothing,
+    Scenario,
+}
+
+fn compare(history: &History, scenario_toml: &str, plan_json: &str) -> Result<Edited, JudgeError> {
+    let started = history.events.first().map(|event| &event.kind);
+    let Some(EventKind::RunStarted { scenario_crc32, plan_crc32, .. }) = started else {
+        unreachable!("a history that was read begins with run-started");
+    };
+    if crc32fast::hash(plan_json.as_bytes()) != *plan_crc32 {
+        return Err(JudgeError::AnotherPlan);
+    }
+    let same = crc32fast::hash(scenario_toml.as_bytes()) == *scenario_crc32;
+    Ok(if same { Edited::Nothing } else { Edited::Scenario })
+}
+
+/// Whether a scenario asks for the run that there is: the same name, topics and plan.
+fn asks_for(scenario: &Scenario, plan: &Plan, history: &History) -> bool {
+    let topics: Vec<&String> = scenario.topics.iter().map(|topic| &topic.name).collect();
+    let same_name = history
+        .events
+        .iter()
+        .any(|event| matches!(&event.kind, EventKind::RunStarted { scenario: name, .. } if *name == scenario.name));
+    same_name && topics == history.topics.iter().collect::<Vec<_>>() && plan::plan(scenario, plan.seed) == *plan
 }
 
 /// Reads a run, checks it, and writes its verdict and reports anew. The same run gives the same bytes.
 pub fn judge(directory: &RunDirectory) -> Result<Judged, JudgeError> {
     let scenario_toml = directory.read("scenario.toml")?;
     let scenario = scenario::parse("scenario.toml", &scenario_toml)?.scenario;
+    let plan_json = directory.read("plan.json")?;
     let plan: Plan = directory.read_json("plan.json")?;
     // A run that died before its cluster was ready has none; what is known of it is still worth a report.
     let environment: Environment = directory.read_json("environment.json").unwrap_or_default();
     let history = reader::read(&directory.history())?;
+    let edited = compare(&history, &scenario_toml, &plan_json)?;
+    if edited == Edited::Scenario && !asks_for(&scenario, &plan, &history) {
+        return Err(JudgeError::AnotherScenario);
+    }
     let results = check::check_all(&history, &scenario, &plan);
-    let verdict = verdict::judge(&history, &scenario, &plan, &results);
+    let mut verdict = verdict::judge(&history, &scenario, &plan, &results);
+    if edited == Edited::Scenario {
+        // Second, so that the first still says what follows.
+        verdict.reasons.insert(1, EDITED.to_owned());
+    }
     let report = report::build(Inputs {
         history: &history,
         scenario: &scenario,

@@ -87,6 +87,8 @@ impl Stage {
             started_utc: clock.started_utc(),
             topics: scenario.topics.iter().map(|topic| topic.name.clone()).collect(),
             partitions: scenario.topics.iter().map(|topic| topic.partitions).collect(),
+            scenario_crc32: crc32fast::hash(source.text.as_bytes()),
+            plan_crc32: crc32fast::hash(directory.read("plan.json")?.as_bytes()),
         };
         let tap = options.live.as_ref().map(|live| live.events.clone());
         let recorder = Recorder::create(&directory.make("history")?, clock, header, tap)?;

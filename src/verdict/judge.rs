@@ -85,6 +85,7 @@ fn judgement(checks: &[CheckLine], thresholds: &[ThresholdLine], limits: &[Thres
     // Evidence that is missing is the cause of most other doubts, so it is told before them.
     let causes_first = coverage.into_iter().chain(checks.iter().filter(|check| check.check != CheckName::Coverage));
     let mut reasons: Vec<(Rank, String)> = causes_first.flat_map(|check| reason(check, covered)).collect();
+    reasons.extend(doubts(checks).into_iter().map(|sentence| (Rank::Inconclusive, sentence)));
     reasons.extend(thresholds.iter().zip(limits).filter_map(|(line, limit)| threshold_reason(line, limit)));
     if coverage.is_none() {
         reasons.push((Rank::Inconclusive, "Nobody checked whether there was enough evidence.".to_owned()));
@@ -107,13 +108,6 @@ fn reason(check: &CheckLine, covered: bool) -> Vec<(Rank, String)> {
     let found = match check.found {
         1 => format!("{name} found 1 violation"),
         found => format!("{name} found {found} violations"),
-    };
-    let doubts = |why: &str| {
-        let note = check
-            .notes
-            .first()
-            .map_or_else(|| "it gave no reason".to_owned(), |note| note.trim_end_matches('.').to_owned());
-        vec![(Rank::Inconclusive, format!("{name} is unknown{why}: {note}."))]
     };
     match (check.expect, check.verdict) {
         // Coverage is never an anomaly to allow or to require: without evidence nothing else means anything.
@@ -140,11 +134,41 @@ fn reason(check: &CheckLine, covered: bool) -> Vec<(Rank, String)> {
             );
             vec![(Rank::Inconclusive, text)]
         }
-        (Expectation::Required, Validity::Unknown) => doubts(", although the scenario requires it to find something"),
-        (Expectation::Forbidden, Validity::Unknown) => doubts(""),
-        (Expectation::Allowed, Validity::Unknown) if name == CheckName::Coverage => doubts(""),
+        (Expectation::Required, Validity::Unknown) => {
+            let why = first_note(check);
+            let text = format!("{name} is unknown, although the scenario requires it to find something: {why}.");
+            vec![(Rank::Inconclusive, text)]
+        }
         (Expectation::Forbidden | Expectation::Allowed, _) => Vec::new(),
     }
+}
+
+/// The forbidden checks, and `coverage` where it gave no reason, that are unknown. One cause often leaves many of them in
+/// doubt in the same words, so each cause is told once.
+fn doubts(checks: &[CheckLine]) -> Vec<String> {
+    let mut causes: Vec<(&str, Vec<&str>)> = Vec::new();
+    for check in checks.iter().filter(|check| check.verdict == Validity::Unknown) {
+        let told_already = check.check == CheckName::Coverage && !check.notes.is_empty();
+        let asked = check.expect == Expectation::Forbidden || check.check == CheckName::Coverage;
+        if told_already || !asked || check.expect == Expectation::Required {
+            continue;
+        }
+        let note = first_note(check);
+        match causes.iter_mut().find(|(cause, _)| *cause == note) {
+            Some((_, names)) => names.push(check.check.name()),
+            None => causes.push((note, vec![check.check.name()])),
+        }
+    }
+    let sentence = |(cause, names): (&str, Vec<&str>)| match names.as_slice() {
+        [name] => format!("{name} is unknown: {cause}."),
+        names => format!("{} are unknown: {cause}.", names.join(", ")),
+    };
+    causes.into_iter().map(sentence).collect()
+}
+
+/// Why a check is unknown, without its full stop.
+fn first_note(check: &CheckLine) -> &str {
+    check.notes.first().map_or("it gave no reason", |note| note.trim_end_matches('.'))
 }
 
 fn threshold_reason(line: &ThresholdLine, limit: &Threshold) -> Option<(Rank, String)> {
@@ -216,7 +240,10 @@ fn partition_line(topic: String, partition: Partition, acked: u64, longest: Opti
 
 fn recovery_of(life: &FaultLife<'_>, history: &History, scenario: &Scenario, end: TimeNs) -> Option<Recovery> {
     let healed = life.heal.done?;
-    Some(match recovery::whole_again(&history.events, healed, scenario.cluster.brokers) {
+    let whole = life
+        .answered_again()
+        .and_then(|answered| recovery::whole_again(&history.events, healed.max(answered), scenario.cluster.brokers));
+    Some(match whole {
         Some(whole) => Recovery::Took(whole.since(healed)),
         None => Recovery::NotOver(end.since(healed)),
     })

@@ -7,8 +7,9 @@ use crate::check::check_all;
 use crate::check::damage;
 use crate::check::generator::{Drawn, STEP, Shape, draw};
 use crate::check::testing::RunBuilder;
-use crate::history::Closure;
-use crate::kafka::{Outcome, Partition};
+use crate::history::event::FaultStage;
+use crate::history::{Closure, Event, EventKind};
+use crate::kafka::{BrokerId, ClusterView, Outcome, Partition, PartitionView, TimeNs, TopicPartition};
 use crate::scenario::{ClusterKind, Metric, Threshold};
 
 use super::{RunOutcome, Verdict, judge};
@@ -152,6 +153,36 @@ fn a_threshold_with_nothing_to_measure_is_inconclusive() {
     let verdict = judged(&limited(with(&[]), Metric::Recovery, 1000), &[]);
     assert_eq!(ending(&verdict), (Validity::Valid, RunOutcome::Inconclusive, 4));
     assert_eq!(verdict.thresholds[0].measured_ms, None);
+}
+
+#[test]
+fn a_recovery_lasts_until_the_broker_answers_whatever_the_others_believed() {
+    let mut drawn = draw(7, Shape::SAMPLE);
+    let heal = |event: &&Event| matches!(event.kind, EventKind::Heal { stage: FaultStage::Ok, .. });
+    let healed = drawn.run.history.events.iter().find(heal).expect("a heal").time_ns;
+    let view = whole_view();
+    drawn.run.event(healed.0 - 2, EventKind::ClusterObserved { view });
+    drawn.run.history.events.sort_by_key(|event| event.time_ns);
+    let verdict = judged(&drawn.run, &[]);
+    assert_eq!(verdict.faults[0].recovery_ms, Some(TimeNs(3 * STEP).as_millis()));
+}
+
+#[test]
+fn a_cause_that_leaves_several_checks_in_doubt_is_told_once() {
+    let doubts = [CheckName::Duplicate, CheckName::Phantom].map(|check| (check, Validity::Unknown, 0));
+    assert_eq!(judged(&with(&[]), &doubts).reasons, ["duplicate, phantom are unknown: Nobody looked."]);
+}
+
+fn whole_view() -> ClusterView {
+    let brokers: Vec<BrokerId> = (1..=3).map(BrokerId).collect();
+    let partition = |number| PartitionView {
+        partition: TopicPartition::new("chat", number),
+        leader: Some(BrokerId(1)),
+        leader_epoch: None,
+        replicas: brokers.clone(),
+        isr: brokers.clone(),
+    };
+    ClusterView { brokers: brokers.clone(), partitions: (0..8).map(partition).collect(), ..ClusterView::default() }
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub fn recorder(topics: &[(&str, u32)]) -> ((TempDir, PathBuf), Recorder) {
         started_utc: clock.started_utc(),
         topics: topics.iter().map(|(name, _)| (*name).to_owned()).collect(),
         partitions: topics.iter().map(|(_, partitions)| *partitions).collect(),
+        scenario_crc32: 0,
+        plan_crc32: 0,
     };
     let recorder = Recorder::create(&path, clock, header, None).expect("a new history");
     ((dir, path), recorder)

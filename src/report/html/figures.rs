@@ -18,7 +18,7 @@ fn counts(report: &Report) -> Markup {
     let counts = &report.verdict.counts;
     let rows = [
         ("sent", counts.sent, "sends invoked"),
-        ("acked", counts.acked, "acknowledged: certainly in the log"),
+        ("acked", counts.acked, "acknowledged: the cluster said that it has them"),
         ("failed", counts.failed, "certainly not in the log, and never will be"),
         ("indeterminate", counts.indeterminate, "nobody knows: may be in the log or not, and either is legal"),
         ("read", counts.read, "records read, by groups and drain together"),

@@ -255,3 +255,51 @@ raw_table! {
         max = "max": Duration,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The part of the reference that is about one table: from its heading to the next one.
+    fn section(heading: &str) -> &'static str {
+        let text = include_str!("../../docs/scenario.md");
+        let start = text.find(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("a heading for {heading}"));
+        let section = &text[start + 4..];
+        section.find("\n## ").map_or(section, |end| &section[..end])
+    }
+
+    #[test]
+    fn the_reference_tells_of_every_key() {
+        let tables = [
+            ("[cluster]", RawCluster::KEYS),
+            ("[[topic]]", RawTopic::KEYS),
+            ("[[producer]]", RawProducer::KEYS),
+            ("[[consumer-group]]", RawGroup::KEYS),
+            ("[phases]", RawPhases::KEYS),
+            ("[[fault]]", RawFault::KEYS),
+            ("[[fault]]", RawKill::KEYS),
+            ("[[fault]]", RawStop::KEYS),
+            ("[[fault]]", RawRestart::KEYS),
+            ("[[fault]]", RawPause::KEYS),
+            ("[evidence]", RawEvidence::KEYS),
+            ("[[threshold]]", RawThreshold::KEYS),
+        ];
+        for (heading, keys) in tables {
+            for key in keys {
+                assert!(section(heading).contains(&format!("| `{key}` |")), "{heading} has {key}");
+            }
+        }
+        for metric in Metric::ALL {
+            assert!(section("[[threshold]]").contains(&format!("`{}`", metric.name())), "{}", metric.name());
+        }
+    }
+
+    #[test]
+    fn the_reference_tells_of_every_table() {
+        let text = include_str!("../../docs/scenario.md");
+        for key in RawScenario::KEYS {
+            let shown = [format!("\n## [{key}]\n"), format!("\n## [[{key}]]\n"), format!("| `{key}` |")];
+            assert!(shown.iter().any(|heading| text.contains(heading)), "{key}");
+        }
+    }
+}

@@ -275,7 +275,7 @@ fn assert_every_lost_record_is_listed(
         .map(|((topic, partition, id), send)| {
             let offset = send.offset.expect("acks=1 names an offset");
             let producer = history.processes[&id.process].label();
-            let [process, sequence] = [id.process.to_string(), id.sequence.to_string()];
+            let [process, sequence] = [id.process.0.to_string(), id.sequence.to_string()];
             [history.topic_name(*topic), partition.to_string(), producer, process, sequence, offset.to_string()]
         })
         .collect();

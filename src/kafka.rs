@@ -2,10 +2,14 @@
 //!
 //! Data only: nothing here does I/O, so that every module, pure or not, can speak the same words.
 
+mod access;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use access::{Access, DEFAULT_PORT, Endpoint, NotAnEndpoint, UnknownVariable, expand, is_secret};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty), $display:literal) => {

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::anomaly::{CheckName, Expectation};
 use crate::fault::{FaultId, FaultKind, Target};
+use crate::kafka::{BrokerId, Endpoint};
 
 /// A scenario and what a person should know about it.
 #[derive(Clone, Debug)]
@@ -95,6 +96,8 @@ impl Scenario {
 pub enum ClusterKind {
     /// Real brokers in containers that the run starts and removes.
     Docker,
+    /// Brokers that are there already, and stay: the run makes its own topics on them and deletes them afterwards.
+    Attach,
     /// librdkafka's mock cluster, inside this process: for trying scenarios and testing the pipeline, never for proof.
     Mock,
 }
@@ -114,6 +117,29 @@ pub struct ClusterSpec {
     pub start_limit: Duration,
     /// Broker properties, over the safe defaults.
     pub config: BTreeMap<String, String>,
+    /// Where the brokers are, when they are there already. Set if and only if `kind` is [`ClusterKind::Attach`].
+    pub attach: Option<AttachSpec>,
+}
+
+impl ClusterSpec {
+    /// The ids of the brokers that random targets are drawn from: of an attached cluster those whose containers the
+    /// scenario names, because no other may be struck; else all.
+    pub fn broker_ids(&self) -> Vec<i32> {
+        let named = self.attach.as_ref().map(|attach| attach.containers.keys().map(|id| id.0).collect::<Vec<_>>());
+        let all = || (1..=i32::try_from(self.brokers).unwrap_or(i32::MAX)).collect();
+        named.filter(|ids| !ids.is_empty()).unwrap_or_else(all)
+    }
+}
+
+/// A cluster that is there already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachSpec {
+    /// Whom to ask first.
+    pub bootstrap: Vec<Endpoint>,
+    /// The container of each broker that faults may strike. Nothing else is ever touched.
+    pub containers: BTreeMap<BrokerId, String>,
+    /// librdkafka properties of every client, as written: `${NAME}` stands for an environment variable.
+    pub client: BTreeMap<String, String>,
 }
 
 /// A topic to make.

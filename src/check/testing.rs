@@ -192,6 +192,7 @@ fn scenario(partitions: u32) -> Scenario {
             heap_bytes: 0,
             start_limit: second,
             config: BTreeMap::new(),
+            attach: None,
         },
         topics: vec![TopicSpec { name: "chat".to_owned(), partitions, replication_factor: 3, config: BTreeMap::new() }],
         producers: Vec::new(),

@@ -25,10 +25,9 @@ pub(super) fn number(seed: u64, name: &str) -> u64 {
     stream(seed, name).next_u64() >> 11
 }
 
-/// The broker ids 1 to `brokers` in a drawn order (Fisher and Yates).
-pub(super) fn permutation(seed: u64, name: &str, brokers: u32) -> Vec<i32> {
+/// The broker ids in a drawn order (Fisher and Yates).
+pub(super) fn permutation(seed: u64, name: &str, mut ids: Vec<i32>) -> Vec<i32> {
     let mut rng = stream(seed, name);
-    let mut ids: Vec<i32> = (1..).take(brokers as usize).collect();
     for last in (1..ids.len()).rev() {
         let chosen = below(&mut rng, last as u64 + 1);
         ids.swap(last, usize::try_from(chosen).expect("less than the list's length"));
@@ -61,7 +60,7 @@ mod tests {
     fn every_order_comes_about_as_often() {
         let mut first = [0_u32; 3];
         for seed in 0..3000 {
-            let id = permutation(seed, "fault/a", 3)[0];
+            let id = permutation(seed, "fault/a", vec![1, 2, 3])[0];
             first[usize::try_from(id).expect("ids count from 1") - 1] += 1;
         }
         assert!(first.iter().all(|count| (900..1100).contains(count)), "{first:?}");

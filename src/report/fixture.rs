@@ -170,6 +170,7 @@ fn scenario(name: &str) -> Scenario {
             heap_bytes: 512 << 20,
             start_limit: Duration::from_secs(120),
             config: BTreeMap::from([("min.insync.replicas".to_owned(), "2".to_owned())]),
+            attach: None,
         },
         topics: vec![TopicSpec {
             name: "chat".to_owned(),

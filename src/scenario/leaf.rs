@@ -160,7 +160,11 @@ macro_rules! choices {
     };
 }
 
-choices!(ClusterKind: "docker" => ClusterKind::Docker, "mock" => ClusterKind::Mock);
+choices!(ClusterKind:
+    "docker" => ClusterKind::Docker,
+    "attach" => ClusterKind::Attach,
+    "mock" => ClusterKind::Mock,
+);
 choices!(CommitMode:
     "after-process" => CommitMode::AfterProcess,
     "before-process" => CommitMode::BeforeProcess,

@@ -267,7 +267,7 @@ fn fault_line(
         proven: proof.proven,
         proof: match cluster {
             ClusterKind::Mock => format!("mock: {}", proof.sentence),
-            ClusterKind::Docker => proof.sentence,
+            ClusterKind::Docker | ClusterKind::Attach => proof.sentence,
         },
         sends_overlapping,
         recovery_ms,

@@ -66,6 +66,7 @@ fn scenario(producers: Vec<ProducerSpec>, groups: Vec<GroupSpec>) -> Scenario {
             heap_bytes: 0,
             start_limit: second,
             config: BTreeMap::new(),
+            attach: None,
         },
         topics: vec![TopicSpec {
             name: "chat".to_owned(),

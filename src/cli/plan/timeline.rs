@@ -33,6 +33,7 @@ fn write_head(out: &mut String, scenario: &Scenario, plan: &Plan, style: Style) 
     }
     let kind = match scenario.cluster.kind {
         ClusterKind::Docker => "in Docker",
+        ClusterKind::Attach => "that are there already, and stay",
         ClusterKind::Mock => "mocked in this process: proves nothing about Kafka",
     };
     writeln!(out, "\n{}", style.bold("Cluster"))?;

@@ -70,6 +70,7 @@ pub(super) fn cluster(raw: &RawScenario, problems: &mut Problems) -> ClusterSpec
             heap_bytes: DEFAULT_HEAP_BYTES,
             start_limit: DEFAULT_START_LIMIT,
             config: BTreeMap::new(),
+            attach: None,
         };
     };
     let kind = cluster.kind.or(ClusterKind::Docker);
@@ -98,6 +99,7 @@ pub(super) fn cluster(raw: &RawScenario, problems: &mut Problems) -> ClusterSpec
         heap_bytes: cluster.heap.or(Bytes(DEFAULT_HEAP_BYTES)).0,
         start_limit: cluster.start_limit.or(DEFAULT_START_LIMIT),
         config: cluster.config.value().map(Properties::to_map).unwrap_or_default(),
+        attach: None,
     }
 }
 

@@ -3,12 +3,19 @@
 //! Witnesses are kept apart on purpose: [`Cluster::process_state`] asks the engine, [`Cluster::probe`] asks the broker
 //! itself, [`Cluster::view`] asks the other brokers. A proof wants all three.
 
+pub mod admin;
+pub mod attach;
+pub mod broker;
 pub mod docker;
 pub mod engine;
+pub mod groups;
 pub mod images;
 pub mod ledger;
 pub mod mock;
+pub mod peers;
 pub mod ports;
+pub mod reach;
+pub mod ready;
 pub mod view;
 pub mod wire;
 
@@ -19,7 +26,7 @@ use async_trait::async_trait;
 
 use crate::fault::{Probe, ProcessState, Signal};
 use crate::history::Environment;
-use crate::kafka::{BrokerId, ClusterView};
+use crate::kafka::{Access, BrokerId, ClusterView};
 use crate::scenario::TopicSpec;
 
 /// How long one look at a broker may take: a loopback answer takes milliseconds, a frozen broker's never comes.
@@ -28,8 +35,8 @@ pub const LOOK_LIMIT: Duration = Duration::from_millis(1500);
 /// What a cluster can be asked and told. Every call has a limit of its own and says what it waited for.
 #[async_trait]
 pub trait Cluster: Send + Sync {
-    /// What librdkafka takes as `bootstrap.servers`.
-    fn bootstrap(&self) -> String;
+    /// How clients reach it.
+    fn access(&self) -> Access;
 
     /// Every broker that was started, whatever became of it.
     fn brokers(&self) -> Vec<BrokerId>;
@@ -67,8 +74,8 @@ pub trait Cluster: Send + Sync {
     /// Lets a frozen broker run on. No error when it is not frozen.
     async fn unpause(&self, broker: BrokerId) -> Result<(), ClusterError>;
 
-    /// Everything that the broker wrote to its log.
-    async fn logs(&self, broker: BrokerId) -> Result<Vec<u8>, ClusterError>;
+    /// What the broker wrote to its log since the run began; `None` where nobody here can see its log.
+    async fn logs(&self, broker: BrokerId) -> Result<Option<Vec<u8>>, ClusterError>;
 
     /// Removes everything that was made for this cluster. May be called more than once.
     async fn remove(&self) -> Result<(), ClusterError>;
@@ -170,7 +177,7 @@ pub enum ClusterError {
         log: String,
     },
     /// The cluster was not ready in time.
-    #[error("the cluster was not ready within {limit_s} s; waited for {waited_for}; last seen: {last_seen}\n{logs}")]
+    #[error("the cluster was not ready within {limit_s} s; waited for {waited_for}; last seen: {last_seen}{logs}")]
     NotReady {
         /// The limit.
         limit_s: u64,
@@ -178,7 +185,7 @@ pub enum ClusterError {
         waited_for: String,
         /// What the last look showed.
         last_seen: String,
-        /// The end of each broker's log, indented.
+        /// A line break and the end of each broker's log, indented; empty where there is none to show.
         logs: String,
     },
     /// A topic could not be made.
@@ -189,6 +196,26 @@ pub enum ClusterError {
         /// The broker's answer.
         reason: String,
     },
+    /// The cluster refused something, for good.
+    #[error("the cluster would not {action}: {reason}")]
+    Refused {
+        /// What was asked.
+        action: String,
+        /// Kafka's error code.
+        code: i16,
+        /// Its own words.
+        reason: String,
+    },
+    /// Something was asked again and again, in vain.
+    #[error("could not {action} within {limit_s} s; last seen: {last_seen}")]
+    Unfinished {
+        /// What was asked.
+        action: String,
+        /// The limit.
+        limit_s: u64,
+        /// The last answer.
+        last_seen: String,
+    },
     /// No broker answered a question.
     #[error("no broker answered {question}: {last_seen}")]
     NoAnswer {
@@ -197,6 +224,26 @@ pub enum ClusterError {
         /// The last error.
         last_seen: String,
     },
+    /// The cluster that was to be attached is another one than the scenario describes.
+    #[error("{reason}\n  help: {help}")]
+    Another {
+        /// What is different.
+        reason: String,
+        /// What to do about it.
+        help: &'static str,
+    },
+    /// The scenario does not name this broker's container, so that it may not be struck.
+    #[error("{broker} has no container under [cluster.containers], so that no fault may strike it")]
+    NotNamed {
+        /// Which broker.
+        broker: BrokerId,
+    },
+    /// The clients' properties need an environment variable that is not there.
+    #[error("{0}\n  help: set it in the environment, or write the value itself")]
+    Variable(#[from] crate::kafka::UnknownVariable),
+    /// The cluster that was to be attached cannot be reached.
+    #[error(transparent)]
+    Reach(#[from] reach::ReachError),
     /// There is no such broker.
     #[error("there is no {broker} in this cluster")]
     UnknownBroker {

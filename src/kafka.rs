@@ -3,6 +3,7 @@
 //! Data only: nothing here does I/O, so that every module, pure or not, can speak the same words.
 
 mod access;
+mod groups;
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use access::{Access, DEFAULT_PORT, Endpoint, NotAnEndpoint, UnknownVariable, expand, is_secret};
+pub use groups::{GroupOffset, GroupView, MemberView};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty), $display:literal) => {

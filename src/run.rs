@@ -51,7 +51,7 @@ pub async fn run(source: &Source, options: &Options) -> Result<Judged, RunError>
             played
         }
         Err(error) => {
-            stage.remove_by_label().await;
+            stage.remove_by_ledger().await;
             Err(error)
         }
     };

@@ -39,7 +39,7 @@ pub use status::Persistence;
 
 use crate::history::event::LogRange;
 use crate::history::recorder::RecorderHandle;
-use crate::kafka::{Partition, TopicIndex};
+use crate::kafka::{Access, Partition, TopicIndex};
 use crate::plan::Plan;
 use crate::scenario::{GroupSpec, ProducerSpec, Scenario};
 use consumer::Member;
@@ -107,7 +107,7 @@ impl Workload {
     pub fn start(
         scenario: &Scenario,
         plan: &Plan,
-        bootstrap: &str,
+        access: &Access,
         recorder: &RecorderHandle,
     ) -> Result<Self, WorkloadError> {
         let shared = Shared {
@@ -126,12 +126,12 @@ impl Workload {
         };
         // Members are made and started first: a group that is there from the first record on is the plain case.
         for spec in &scenario.groups {
-            workload.start_group(spec, bootstrap)?;
+            workload.start_group(spec, access)?;
         }
         let mut producers = Vec::new();
         for spec in &scenario.producers {
             for index in 0..spec.count {
-                producers.push(workload.make_producer(spec, index, plan, bootstrap)?);
+                producers.push(workload.make_producer(spec, index, plan, access)?);
             }
         }
         for (label, producer) in producers {
@@ -162,10 +162,10 @@ impl Workload {
     }
 
     /// How far the logs reach, asked of the cluster; see [`ends`]. Blocks for up to `limit`.
-    pub fn end_offsets(&self, bootstrap: &str, topics: &[(String, u32)], limit: Duration) -> Result<Ends, DrainError> {
+    pub fn end_offsets(&self, access: &Access, topics: &[(String, u32)], limit: Duration) -> Result<Ends, DrainError> {
         let acked = self.shared.counters.acked_ends();
         let acked = acked.into_iter().map(|(spot, end)| (self.topics.named(spot), end)).collect();
-        ends::end_offsets(bootstrap, topics, &acked, limit)
+        ends::end_offsets(access, topics, &acked, limit)
     }
 
     /// Lets every group read to the ends of `ranges`, up to `limit`; then members say where they stand and leave. Blocks.
@@ -182,7 +182,7 @@ impl Workload {
         }
     }
 
-    fn start_group(&mut self, spec: &GroupSpec, bootstrap: &str) -> Result<(), WorkloadError> {
+    fn start_group(&mut self, spec: &GroupSpec, access: &Access) -> Result<(), WorkloadError> {
         let mut spots = Vec::new();
         for topic in &spec.topics {
             let (index, partitions) = self.topic(topic)?;
@@ -197,7 +197,7 @@ impl Workload {
                 member,
                 topics: spec.topics.clone(),
                 commit: spec.commit,
-                config: config::member(spec, bootstrap, &label),
+                config: config::member(spec, access, &label),
             };
             let (shared, abort) = (self.shared.clone(), Arc::clone(&self.abort));
             let made = Member::new(assignment, shared, Arc::clone(&progress), abort)
@@ -218,7 +218,7 @@ impl Workload {
         spec: &ProducerSpec,
         index: u32,
         plan: &Plan,
-        bootstrap: &str,
+        access: &Access,
     ) -> Result<(String, Producer), WorkloadError> {
         let label = format!("{}/{index}", spec.name);
         let seed = plan
@@ -245,7 +245,7 @@ impl Workload {
             in_flight: spec.in_flight,
             seed,
             acks: config::acks(&spec.config),
-            config: config::producer(spec, bootstrap, &label),
+            config: config::producer(spec, access, &label),
         };
         let made = Producer::new(assignment, self.shared.clone(), Arc::clone(&self.stop))
             .map_err(|source| WorkloadError::Client { label: label.clone(), source })?;

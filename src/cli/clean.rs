@@ -47,7 +47,7 @@ fn tell(swept: &Swept, mode: Mode, style: Style) -> String {
         Mode::DryRun => "would remove",
     };
     let list = |verb: &str, found: &Found| {
-        let names = found.leftovers.clone().into_names().map(|name| format!("  {name}"));
+        let names = found.names().into_iter().map(|name| format!("  {name}"));
         let heading = format!("{verb} of run {}:", style.bold(&found.label));
         std::iter::once(heading).chain(names).collect::<Vec<_>>()
     };

@@ -3,26 +3,27 @@
 //! What must outlive a broker's death is fixed before its birth: its name in the run's own network, its host port, and a
 //! volume for its data. A killed broker therefore comes back as itself, where its clients and its peers expect it.
 
-mod broker;
-mod ready;
+mod container;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use testcontainers::{ContainerAsync, GenericImage};
 use tokio::sync::Mutex;
 
-use crate::cluster::engine::{Engine, EngineFacts, HOST_LABEL, RUN_LABEL};
+use crate::cluster::broker::{Member, Settings};
+use crate::cluster::engine::{Engine, EngineFacts, HOST_LABEL, Part, RUN_LABEL};
 use crate::cluster::images::{self, Image};
 use crate::cluster::ledger::{Entry, Ledger, Object};
-use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, ports, view, wire};
+use crate::cluster::peers::Peers;
+use crate::cluster::wire::Security;
+use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, admin, ports, ready, view, wholeness, wire};
 use crate::fault::{Probe, ProcessState, Signal};
 use crate::history::Environment;
-use crate::kafka::{BrokerId, ClusterView};
+use crate::kafka::{Access, BrokerId, ClusterView, Endpoint};
 use crate::scenario::{ClusterSpec, TopicSpec};
 
 /// How often the brokers are started anew, on other ports, when somebody took one of theirs in the last moment.
@@ -42,22 +43,6 @@ pub struct DockerCluster {
     ledger: Arc<Ledger>,
     start_limit: Duration,
     containers: Mutex<Vec<ContainerAsync<GenericImage>>>,
-}
-
-/// A broker's fixed identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub(crate) id: BrokerId,
-    /// Its container's name, which is also its host name in the run's network and its volume's name.
-    pub(crate) name: String,
-    /// Its client port on the host's loopback.
-    pub(crate) port: u16,
-}
-
-impl Member {
-    fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
-    }
 }
 
 impl DockerCluster {
@@ -97,7 +82,7 @@ impl DockerCluster {
         self.make_room(spec).await?;
         for attempt in 1.. {
             self.members = self.assign_ports(spec, attempt)?;
-            let settings = broker::Settings::new(spec, &self.members, &self.label);
+            let settings = Settings::new(spec, &self.members, &self.label);
             let starts = self.members.iter().map(|member| self.start_broker(member, &settings));
             let failed = join_all(starts).await.into_iter().find_map(Result::err);
             match failed {
@@ -109,7 +94,7 @@ impl DockerCluster {
                 Some(error) => return Err(error),
             }
         }
-        ready::wait_for_brokers(self, self.start_limit).await
+        self.wait_until_registered().await
     }
 
     /// Makes the network and the volumes, each in the ledger first.
@@ -132,14 +117,14 @@ impl DockerCluster {
             .map(|(id, port)| Member {
                 id: BrokerId(i32::try_from(id).expect("a scenario has few brokers")),
                 name: self.broker_name(id),
-                port,
+                endpoint: Endpoint::new("127.0.0.1", port),
             })
             .collect())
     }
 
-    async fn start_broker(&self, member: &Member, settings: &broker::Settings) -> Result<(), ClusterError> {
+    async fn start_broker(&self, member: &Member, settings: &Settings) -> Result<(), ClusterError> {
         self.ledger.write(&Entry::Make { object: Object::Container, name: member.name.clone() })?;
-        let container = broker::start(member, settings, &self.image, &self.label, self.labels()).await?;
+        let container = container::start(member, settings, &self.image, &self.label, self.labels()).await?;
         self.containers.lock().await.push(container);
         Ok(())
     }
@@ -156,9 +141,45 @@ impl DockerCluster {
         self.members.iter().find(|member| member.id == broker).ok_or(ClusterError::UnknownBroker { broker })
     }
 
-    fn addresses(&self, except: Option<BrokerId>) -> Vec<(BrokerId, SocketAddr)> {
-        let wanted = self.members.iter().filter(|member| Some(member.id) != except);
-        wanted.map(|member| (member.id, member.address())).collect()
+    fn peers(&self) -> Peers {
+        Peers::plaintext(self.members.iter().map(|member| (member.id, member.endpoint.clone())).collect())
+    }
+
+    /// Waits until every broker is registered and the controller quorum has a leader.
+    async fn wait_until_registered(&self) -> Result<(), ClusterError> {
+        let brokers = self.brokers();
+        self.wait(&[], self.start_limit, "every broker registered and a controller elected", |view| {
+            wholeness(view, &brokers, 0)?;
+            view.controller.map(drop).ok_or_else(|| "no controller".to_owned())
+        })
+        .await
+    }
+
+    async fn wait(
+        &self,
+        topics: &[String],
+        limit: Duration,
+        waited_for: &str,
+        good: impl Fn(&ClusterView) -> Result<(), String>,
+    ) -> Result<(), ClusterError> {
+        match ready::wait(&self.peers(), topics, limit, waited_for, good, || self.find_the_dead()).await {
+            Err(ClusterError::NotReady { limit_s, waited_for, last_seen, .. }) => {
+                let logs = format!("\n{}", self.log_tails().await);
+                Err(ClusterError::NotReady { limit_s, waited_for, last_seen, logs })
+            }
+            other => other,
+        }
+    }
+
+    /// A broker that died while starting will not get better; its log says why.
+    async fn find_the_dead(&self) -> Result<(), ClusterError> {
+        for member in &self.members {
+            if let ProcessState::Exited { exit_code } = self.engine.process_state(&member.name).await? {
+                let log = self.log_tail(member).await;
+                return Err(ClusterError::BrokerDied { broker: member.id, exit_code, log });
+            }
+        }
+        Ok(())
     }
 
     async fn remove_containers(&self) -> Result<(), ClusterError> {
@@ -189,7 +210,7 @@ impl DockerCluster {
     }
 
     async fn log_tail(&self, member: &Member) -> String {
-        match self.engine.logs(&member.name, Some(15)).await {
+        match self.engine.logs(&member.name, Part::Last(15)).await {
             Ok(log) => {
                 String::from_utf8_lossy(&log).lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
             }
@@ -200,8 +221,8 @@ impl DockerCluster {
 
 #[async_trait]
 impl Cluster for DockerCluster {
-    fn bootstrap(&self) -> String {
-        self.members.iter().map(|member| member.address().to_string()).collect::<Vec<_>>().join(",")
+    fn access(&self) -> Access {
+        self.peers().access()
     }
 
     fn brokers(&self) -> Vec<BrokerId> {
@@ -217,21 +238,29 @@ impl Cluster for DockerCluster {
             host: Some(self.facts.host.clone()),
             cpus: self.facts.cpus,
             memory_bytes: self.facts.memory_bytes,
-            brokers: self.members.iter().map(|member| format!("{} {}", member.id, member.address())).collect(),
+            brokers: self.members.iter().map(|member| format!("{} {}", member.id, member.endpoint)).collect(),
             ..Environment::default()
         }
     }
 
     async fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), ClusterError> {
-        ready::create_topics(self, topics, self.start_limit).await
+        let began = Instant::now();
+        for topic in topics {
+            // Already there: the request was repeated after its answer was lost, and nobody else makes topics here.
+            admin::create_topic(&self.peers(), topic, self.start_limit.saturating_sub(began.elapsed())).await?;
+        }
+        let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
+        let (expected, brokers) = (ready::partitions(topics), self.brokers());
+        let left = self.start_limit.saturating_sub(began.elapsed());
+        self.wait(&names, left, ready::FULL_ISR, |view| wholeness(view, &brokers, expected)).await
     }
 
     async fn view(&self, except: Option<BrokerId>) -> Result<ClusterView, ClusterError> {
-        view::ask_all(&self.addresses(except), &self.topics, LOOK_LIMIT).await
+        view::ask_all(&self.peers().without(except), &self.topics, LOOK_LIMIT).await
     }
 
     async fn coordinator(&self, group: &str) -> Result<BrokerId, ClusterError> {
-        view::coordinator(&self.addresses(None), group, LOOK_LIMIT).await
+        view::coordinator(&self.peers(), group, LOOK_LIMIT).await
     }
 
     async fn process_state(&self, broker: BrokerId) -> Result<ProcessState, ClusterError> {
@@ -240,7 +269,7 @@ impl Cluster for DockerCluster {
 
     async fn probe(&self, broker: BrokerId) -> Probe {
         match self.member(broker) {
-            Ok(member) => wire::probe(member.address(), LOOK_LIMIT).await,
+            Ok(member) => wire::probe(&member.endpoint, &Security::plaintext(), LOOK_LIMIT).await,
             Err(_) => Probe::Unreachable,
         }
     }
@@ -262,15 +291,11 @@ impl Cluster for DockerCluster {
     }
 
     async fn unpause(&self, broker: BrokerId) -> Result<(), ClusterError> {
-        let name = &self.member(broker)?.name;
-        match self.engine.process_state(name).await? {
-            ProcessState::Paused { .. } => self.engine.unpause(name).await,
-            _ => Ok(()),
-        }
+        self.engine.thaw(&self.member(broker)?.name).await
     }
 
-    async fn logs(&self, broker: BrokerId) -> Result<Vec<u8>, ClusterError> {
-        self.engine.logs(&self.member(broker)?.name, None).await
+    async fn logs(&self, broker: BrokerId) -> Result<Option<Vec<u8>>, ClusterError> {
+        self.engine.logs(&self.member(broker)?.name, Part::Whole).await.map(Some)
     }
 
     async fn remove(&self) -> Result<(), ClusterError> {

@@ -2,6 +2,8 @@
 //!
 //! Everything made here carries [`RUN_LABEL`], so that a sweep finds it by asking the engine alone.
 
+mod container;
+
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use futures_util::StreamExt;
 use crate::cluster::ClusterError;
 use crate::fault::{ProcessState, Signal};
 
+pub use container::{ContainerFacts, NewContainer};
+
 /// The label of everything that a run makes; its value is the run's label.
 pub const RUN_LABEL: &str = "wiber-chaos.run";
 
@@ -35,6 +39,17 @@ const LOG_BYTES_MAX: usize = 64 << 20;
 #[derive(Clone, Debug)]
 pub struct Engine {
     docker: Docker,
+}
+
+/// Which part of a log is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// Its last lines, this many.
+    Last(u32),
+    /// What was written since this time, in seconds since 1970.
+    Since(i32),
 }
 
 /// What an engine says of itself.
@@ -160,10 +175,15 @@ impl Engine {
         limited(&format!("unpause {container}"), CALL_LIMIT, self.docker.unpause_container(container)).await
     }
 
-    /// A container's log, or its last `tail` lines.
-    pub async fn logs(&self, container: &str, tail: Option<u32>) -> Result<Vec<u8>, ClusterError> {
-        let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
-        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&tail).build();
+    /// A container's log, or a part of it.
+    pub async fn logs(&self, container: &str, part: Part) -> Result<Vec<u8>, ClusterError> {
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true);
+        let options = match part {
+            Part::Whole => options.tail("all"),
+            Part::Last(lines) => options.tail(&lines.to_string()),
+            Part::Since(seconds) => options.since(seconds),
+        };
+        let options = options.build();
         limited(&format!("read the log of {container}"), CALL_LIMIT, async {
             let mut stream = self.docker.logs(container, Some(options));
             let mut log = Vec::new();

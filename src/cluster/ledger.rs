@@ -4,8 +4,10 @@
 //! as the run lives. The kernel drops the lock when the process dies, however it dies, so *locked* means alive and
 //! *unlocked* means dead: no pid to be reused, no heartbeat to be late. A run that ends in order deletes its ledger.
 
-use std::fs::{self, File, TryLockError};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::FaultId;
+use crate::kafka::{BrokerId, Endpoint};
 
 /// The environment variable that moves the state directory; tests use it to keep apart.
 pub const STATE_DIR_VARIABLE: &str = "WIBER_CHAOS_STATE_DIR";
@@ -35,13 +38,22 @@ pub enum Entry {
         /// Its name in the engine.
         name: String,
     },
+    /// The run uses a cluster that was there before it. What it makes there is deleted, and what it strikes is healed.
+    Attach {
+        /// Whom to ask first.
+        bootstrap: Vec<Endpoint>,
+        /// librdkafka properties as written in the scenario: `${NAME}` stands for an environment variable.
+        client: BTreeMap<String, String>,
+        /// The containers that may be struck.
+        containers: BTreeMap<BrokerId, String>,
+    },
     /// A fault is about to be injected.
     Inject {
         /// Which.
         fault: FaultId,
         /// What it does.
         kind: String,
-        /// The containers that it strikes.
+        /// The brokers that it strikes, such as `broker-2`.
         targets: Vec<String>,
     },
     /// A fault was healed.
@@ -51,7 +63,7 @@ pub enum Entry {
     },
 }
 
-/// What an engine can be asked to make.
+/// What a run makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Object {
@@ -61,6 +73,17 @@ pub enum Object {
     Network,
     /// A volume.
     Volume,
+    /// A topic on an attached cluster.
+    Topic,
+    /// A consumer group on an attached cluster.
+    Group,
+}
+
+impl Object {
+    /// Whether it is the engine's.
+    fn is_in_engine(self) -> bool {
+        matches!(self, Self::Container | Self::Network | Self::Volume)
+    }
 }
 
 /// The ledger could not be used.
@@ -89,7 +112,13 @@ impl Ledger {
         fs::create_dir_all(&home).map_err(|error| failed("make room for", error))?;
         // Locked under another name first: a sweep must never meet a ledger that is there and not yet locked.
         let unborn = home.join(format!(".{label}.new"));
-        let file = File::create_new(&unborn).map_err(|error| failed("create", error))?;
+        // It may hold what a scenario says of its clients, which is nobody else's to read.
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&unborn)
+            .map_err(|error| failed("create", error))?;
         file.lock().map_err(|error| failed("lock", error))?;
         fs::rename(&unborn, &path).map_err(|error| failed("name", error))?;
         let ledger = Self { path, file: Mutex::new(file), made_something: AtomicBool::new(false) };
@@ -101,7 +130,7 @@ impl Ledger {
     pub fn write(&self, entry: &Entry) -> Result<(), LedgerError> {
         let mut line = serde_json::to_vec(entry).expect("an entry is plain data");
         line.push(b'\n');
-        if matches!(entry, Entry::Make { .. }) {
+        if matches!(entry, Entry::Make { object, .. } if object.is_in_engine()) {
             self.made_something.store(true, Ordering::Release);
         }
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -117,7 +146,14 @@ impl Ledger {
         fs::remove_file(&self.path).map_err(|source| LedgerError { action: "remove", path: self.path.clone(), source })
     }
 
-    /// Whether anything was made, or was about to be.
+    /// Everything that was written so far.
+    pub fn entries(&self) -> Result<Vec<Entry>, LedgerError> {
+        let file =
+            File::open(&self.path).map_err(|source| LedgerError { action: "read", path: self.path.clone(), source })?;
+        Ok(entries_in(&file))
+    }
+
+    /// Whether anything was made in the engine, or was about to be.
     pub fn made_something(&self) -> bool {
         self.made_something.load(Ordering::Acquire)
     }
@@ -132,6 +168,8 @@ pub struct DeadLedger {
     pub label: String,
     /// The run's directory, when the first line survived.
     pub directory: Option<PathBuf>,
+    /// Every line that survived.
+    pub entries: Vec<Entry>,
 }
 
 impl DeadLedger {
@@ -171,7 +209,8 @@ pub fn survey(state: &Path) -> Result<Ledgers, LedgerError> {
         };
         match file.try_lock() {
             Ok(()) if path.exists() => {
-                found.dead.push(DeadLedger { directory: directory_in(&file), path, _lock: file, label });
+                let entries = entries_in(&file);
+                found.dead.push(DeadLedger { directory: directory_in(&entries), path, _lock: file, label, entries });
             }
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => found.alive.push(label),
@@ -202,10 +241,14 @@ fn label_of(path: &Path) -> Option<String> {
     name.strip_suffix(".jsonl").filter(|label| !label.starts_with('.')).map(str::to_owned)
 }
 
-fn directory_in(file: &File) -> Option<PathBuf> {
-    let first = BufReader::new(file).lines().next()?.ok()?;
-    match serde_json::from_str(&first).ok()? {
-        Entry::Run { directory, .. } => Some(directory),
+/// A line that a dying process left half-written speaks of something that had not been begun.
+fn entries_in(file: &File) -> Vec<Entry> {
+    BufReader::new(file).lines().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect()
+}
+
+fn directory_in(entries: &[Entry]) -> Option<PathBuf> {
+    match entries.first()? {
+        Entry::Run { directory, .. } => Some(directory.clone()),
         _ => None,
     }
 }

@@ -7,24 +7,23 @@
 mod keeper;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use crate::cluster::mock::keeper::{Keeper, Order};
+use crate::cluster::peers::Peers;
 use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, view, wire};
 use crate::fault::{Probe, ProcessState, Signal};
 use crate::history::Environment;
-use crate::kafka::{BrokerId, ClusterView};
+use crate::kafka::{Access, BrokerId, ClusterView, NotAnEndpoint};
 use crate::scenario::{ClusterSpec, TopicSpec};
 
 /// A mock cluster inside this process.
 pub struct MockCluster {
     keeper: Keeper,
-    bootstrap: String,
-    addresses: Vec<(BrokerId, SocketAddr)>,
+    peers: Peers,
     topics: Vec<TopicSpec>,
     lives: Mutex<Vec<Life>>,
 }
@@ -45,14 +44,16 @@ impl MockCluster {
         let addresses = bootstrap
             .split(',')
             .zip(1..)
-            .map(|(address, id)| Ok((BrokerId(id), address.parse().map_err(|_| failed(address.to_owned()))?)))
+            .map(|(address, id)| {
+                Ok((BrokerId(id), address.parse().map_err(|error: NotAnEndpoint| failed(error.to_string()))?))
+            })
             .collect::<Result<_, ClusterError>>()?;
         let lives = vec![Life { number: 1, ended_with: None }; spec.brokers as usize];
-        Ok(Self { keeper, bootstrap, addresses, topics: topics.to_vec(), lives: Mutex::new(lives) })
+        Ok(Self { keeper, peers: Peers::plaintext(addresses), topics: topics.to_vec(), lives: Mutex::new(lives) })
     }
 
     fn index(&self, broker: BrokerId) -> Result<usize, ClusterError> {
-        self.addresses.iter().position(|(id, _)| *id == broker).ok_or(ClusterError::UnknownBroker { broker })
+        self.peers.addresses.iter().position(|(id, _)| *id == broker).ok_or(ClusterError::UnknownBroker { broker })
     }
 
     async fn take_down(&self, broker: BrokerId, exit_code: i64) -> Result<(), ClusterError> {
@@ -72,6 +73,7 @@ impl MockCluster {
     /// Gives each partition to the first living broker, counted from the partition's own number on.
     async fn elect(&self, lives: &[Life]) -> Result<(), ClusterError> {
         let living: Vec<i32> = self
+            .peers
             .addresses
             .iter()
             .zip(lives)
@@ -91,18 +93,18 @@ impl MockCluster {
 
 #[async_trait]
 impl Cluster for MockCluster {
-    fn bootstrap(&self) -> String {
-        self.bootstrap.clone()
+    fn access(&self) -> Access {
+        self.peers.access()
     }
 
     fn brokers(&self) -> Vec<BrokerId> {
-        self.addresses.iter().map(|(id, _)| *id).collect()
+        self.peers.ids()
     }
 
     fn environment(&self) -> Environment {
         Environment {
             cluster: "mock".to_owned(),
-            brokers: self.addresses.iter().map(|(id, address)| format!("{id} {address}")).collect(),
+            brokers: self.peers.addresses.iter().map(|(id, address)| format!("{id} {address}")).collect(),
             ..Environment::default()
         }
     }
@@ -118,14 +120,15 @@ impl Cluster for MockCluster {
     async fn view(&self, except: Option<BrokerId>) -> Result<ClusterView, ClusterError> {
         let lives = self.lives.lock().await.clone();
         let down: BTreeSet<BrokerId> = self
+            .peers
             .addresses
             .iter()
             .zip(&lives)
             .filter(|(_, life)| life.ended_with.is_some())
             .map(|((id, _), _)| *id)
             .collect();
-        let asked: Vec<_> =
-            self.addresses.iter().filter(|(id, _)| Some(*id) != except && !down.contains(id)).copied().collect();
+        let mut asked = self.peers.without(except);
+        asked.addresses.retain(|(id, _)| !down.contains(id));
         let names: Vec<String> = self.topics.iter().map(|topic| topic.name.clone()).collect();
         let mut view = view::ask_all(&asked, &names, LOOK_LIMIT).await?;
         // The mock goes on naming a broker that is down; a real cluster's metadata would not.
@@ -137,7 +140,7 @@ impl Cluster for MockCluster {
     }
 
     async fn coordinator(&self, group: &str) -> Result<BrokerId, ClusterError> {
-        view::coordinator(&self.addresses, group, LOOK_LIMIT).await
+        view::coordinator(&self.peers, group, LOOK_LIMIT).await
     }
 
     async fn process_state(&self, broker: BrokerId) -> Result<ProcessState, ClusterError> {
@@ -149,8 +152,8 @@ impl Cluster for MockCluster {
     }
 
     async fn probe(&self, broker: BrokerId) -> Probe {
-        match self.addresses.iter().find(|(id, _)| *id == broker) {
-            Some((_, address)) => wire::probe(*address, LOOK_LIMIT).await,
+        match self.peers.endpoint(broker) {
+            Some(endpoint) => wire::probe(endpoint, &self.peers.security, LOOK_LIMIT).await,
             None => Probe::Unreachable,
         }
     }
@@ -184,8 +187,8 @@ impl Cluster for MockCluster {
         Ok(())
     }
 
-    async fn logs(&self, _broker: BrokerId) -> Result<Vec<u8>, ClusterError> {
-        Ok(b"a mock broker keeps no log\n".to_vec())
+    async fn logs(&self, _broker: BrokerId) -> Result<Option<Vec<u8>>, ClusterError> {
+        Ok(None)
     }
 
     async fn remove(&self) -> Result<(), ClusterError> {

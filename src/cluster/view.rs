@@ -4,7 +4,6 @@
 //! (KIP-595), which the broker asked forwards to the quorum's leader. Where that fails (no quorum, or a mock), the view
 //! has no controller rather than a wrong one.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -17,22 +16,20 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use crate::cluster::ClusterError;
-use crate::cluster::wire::{Connection, WireError};
-use crate::kafka::{BrokerId, ClusterView, LeaderEpoch, Partition, PartitionView, TopicPartition};
+use crate::cluster::peers::Peers;
+use crate::cluster::wire::{Connection, Security, WireError};
+use crate::kafka::{BrokerId, ClusterView, Endpoint, LeaderEpoch, Partition, PartitionView, TopicPartition};
 
 /// Asks every address at once and keeps the newest answer.
 ///
 /// Brokers learn of changes one after another. The active controller's own broker is first to know, so its answer
 /// wins; else the one that has seen the most elections.
-pub async fn ask_all(
-    brokers: &[(BrokerId, SocketAddr)],
-    topics: &[String],
-    limit: Duration,
-) -> Result<ClusterView, ClusterError> {
-    let answers = join_all(
-        brokers.iter().map(|(broker, address)| async move { (*broker, ask_one(*address, topics, limit).await) }),
-    )
-    .await;
+pub async fn ask_all(peers: &Peers, topics: &[String], limit: Duration) -> Result<ClusterView, ClusterError> {
+    let looks = peers
+        .addresses
+        .iter()
+        .map(|(broker, endpoint)| async move { (*broker, ask_one(endpoint, &peers.security, topics, limit).await) });
+    let answers = join_all(looks).await;
     let mut last_seen = "there is nobody to ask".to_owned();
     let mut newest: Option<(bool, i64, ClusterView)> = None;
     for (broker, answer) in answers {
@@ -56,8 +53,13 @@ fn elections(view: &ClusterView) -> i64 {
 }
 
 /// One broker's view.
-pub async fn ask_one(address: SocketAddr, topics: &[String], limit: Duration) -> Result<ClusterView, WireError> {
-    let mut connection = Connection::open(address, limit).await?;
+pub async fn ask_one(
+    endpoint: &Endpoint,
+    security: &Security,
+    topics: &[String],
+    limit: Duration,
+) -> Result<ClusterView, WireError> {
+    let mut connection = Connection::open(endpoint, security, limit).await?;
     let metadata = connection.call(12, |_| metadata_request(topics)).await?;
     let mut view = from_metadata(&metadata);
     if let Some((controller, epoch)) = ask_quorum(&mut connection).await {
@@ -119,14 +121,10 @@ async fn ask_quorum(connection: &mut Connection) -> Option<(BrokerId, LeaderEpoc
 }
 
 /// The broker that coordinates a group, as the first broker that knows tells it.
-pub async fn coordinator(
-    brokers: &[(BrokerId, SocketAddr)],
-    group: &str,
-    limit: Duration,
-) -> Result<BrokerId, ClusterError> {
+pub async fn coordinator(peers: &Peers, group: &str, limit: Duration) -> Result<BrokerId, ClusterError> {
     let mut last_seen = "there is nobody to ask".to_owned();
-    for (broker, address) in brokers {
-        match ask_coordinator(*address, group, limit).await {
+    for (broker, endpoint) in &peers.addresses {
+        match ask_coordinator(endpoint, &peers.security, group, limit).await {
             Ok(coordinator) => return Ok(coordinator),
             Err(error) => last_seen = format!("{broker}: {error}"),
         }
@@ -134,8 +132,13 @@ pub async fn coordinator(
     Err(ClusterError::NoAnswer { question: format!("who coordinates group `{group}`"), last_seen })
 }
 
-async fn ask_coordinator(address: SocketAddr, group: &str, limit: Duration) -> Result<BrokerId, WireError> {
-    let mut connection = Connection::open(address, limit).await?;
+async fn ask_coordinator(
+    endpoint: &Endpoint,
+    security: &Security,
+    group: &str,
+    limit: Duration,
+) -> Result<BrokerId, WireError> {
+    let mut connection = Connection::open(endpoint, security, limit).await?;
     // KIP-699 moved the key into a list from version 4 on.
     let answer = connection
         .call(4, |version| {
@@ -170,7 +173,8 @@ mod tests {
             .zip(1..)
             .map(|(address, id)| (BrokerId(id), address.parse().expect("an address")))
             .collect();
-        let view = ask_all(&brokers, &["chat".to_owned()], Duration::from_secs(5)).await.expect("a view");
+        let peers = Peers::plaintext(brokers);
+        let view = ask_all(&peers, &["chat".to_owned()], Duration::from_secs(5)).await.expect("a view");
         assert_eq!(view.brokers, [BrokerId(1), BrokerId(2), BrokerId(3)]);
         assert_eq!(view.partitions.len(), 3);
         assert!(view.partitions.iter().all(|partition| partition.leader.is_some() && partition.isr.len() == 3));
@@ -178,7 +182,8 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_to_ask_is_an_error_that_says_so() {
-        let error = ask_all(&[], &[], Duration::from_secs(1)).await.expect_err("nobody is there");
+        let error =
+            ask_all(&Peers::plaintext(Vec::new()), &[], Duration::from_secs(1)).await.expect_err("nobody is there");
         assert!(error.to_string().contains("nobody to ask"), "{error}");
     }
 }

@@ -3,19 +3,25 @@
 //! librdkafka retries, caches and picks brokers by itself, which is what a load wants and a witness must not do. Each
 //! [`Connection`] speaks to one address, asks for the versions both sides know (KIP-35), and gives every call one limit.
 
+mod sasl;
+mod security;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
+pub use sasl::offered_mechanisms;
+pub use security::{Security, SecurityError};
+
 use crate::fault::Probe;
+use crate::kafka::Endpoint;
 
 /// Answers beyond this are not metadata of a test cluster but noise on the wire.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -23,6 +29,14 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Why a broker could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
+    /// The host's name means nothing here.
+    #[error("the name {host} cannot be resolved here: {reason}")]
+    Unresolved {
+        /// The host.
+        host: String,
+        /// The resolver's answer.
+        reason: String,
+    },
     /// Nobody listens, or the connection was reset.
     #[error("connection refused or reset: {0}")]
     Refused(io::Error),
@@ -32,31 +46,46 @@ pub enum WireError {
     /// The connection stands, and no answer came in time.
     #[error("no answer within the limit")]
     Silent,
+    /// The broker closed the connection instead of answering.
+    #[error("the connection was closed without an answer")]
+    Closed,
+    /// The TLS handshake failed.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// The broker does not let this client in.
+    #[error("SASL: {0}")]
+    Sasl(String),
     /// The answer is not Kafka's, or in a version that neither side knows.
     #[error("unusable answer: {0}")]
     Protocol(String),
 }
 
+/// What a connection runs over: TCP, or TLS on top of it.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
 /// A connection to one broker, and one limit for everything said over it.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     deadline: tokio::time::Instant,
     versions: BTreeMap<i16, (i16, i16)>,
     correlation: i32,
 }
 
 impl Connection {
-    /// Connects and asks which versions the broker speaks. `limit` holds for this and for every later call together.
-    pub async fn open(address: SocketAddr, limit: Duration) -> Result<Self, WireError> {
+    /// Connects, lets itself be authenticated where `security` says so, and asks which versions the broker speaks. `limit`
+    /// holds for this and for every later call together.
+    pub async fn open(endpoint: &Endpoint, security: &Security, limit: Duration) -> Result<Self, WireError> {
         let deadline = tokio::time::Instant::now() + limit;
-        let stream = timeout_at(deadline, TcpStream::connect(address))
-            .await
-            .map_err(|_| WireError::Unreachable)?
-            .map_err(refused_or_unreachable)?;
-        // A connect to a closed port of the ephemeral range can meet itself; such a stream echoes and must not count.
-        if stream.local_addr().is_ok_and(|local| local == address) {
-            return Err(WireError::Refused(io::Error::from(io::ErrorKind::ConnectionRefused)));
-        }
+        let tcp = timeout_at(deadline, connect(endpoint)).await.map_err(|_| WireError::Unreachable)??;
+        let stream: Box<dyn Stream> = match security.connector() {
+            None => Box::new(tcp),
+            Some(connector) => {
+                let handshake = security::handshake(connector, &endpoint.host, tcp);
+                Box::new(timeout_at(deadline, handshake).await.map_err(|_| WireError::Silent)??)
+            }
+        };
         let mut connection = Self { stream, deadline, versions: BTreeMap::new(), correlation: 0 };
         let answer = connection.exchange(&ApiVersionsRequest::default(), 0).await?;
         if answer.error_code != 0 {
@@ -64,6 +93,9 @@ impl Connection {
         }
         connection.versions =
             answer.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version))).collect();
+        if let Some(credentials) = security.credentials() {
+            sasl::authenticate(&mut connection, credentials).await?;
+        }
         Ok(connection)
     }
 
@@ -77,7 +109,7 @@ impl Connection {
     ) -> Result<R::Response, WireError> {
         let version = match self.versions.get(&R::KEY) {
             Some((oldest, most)) if *oldest <= newest => newest.min(*most),
-            _ => return Err(WireError::Protocol(format!("{:?} is not spoken here", api_name(R::KEY)))),
+            _ => return Err(WireError::Protocol(format!("{} is not spoken here", api_name(R::KEY)))),
         };
         self.exchange(&request(version), version).await
     }
@@ -88,6 +120,7 @@ impl Connection {
         let deadline = self.deadline;
         let answer = timeout_at(deadline, async {
             self.stream.write_all(&frame).await?;
+            self.stream.flush().await?;
             let length = usize::try_from(self.stream.read_i32().await?).unwrap_or(usize::MAX);
             if length > ANSWER_BYTES_MAX {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, format!("an answer of {length} bytes")));
@@ -100,10 +133,30 @@ impl Connection {
         .map_err(|_| WireError::Silent)?
         .map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => WireError::Protocol(error.to_string()),
+            io::ErrorKind::UnexpectedEof => WireError::Closed,
             _ => WireError::Refused(error),
         })?;
         decode::<R>(answer, version, self.correlation)
     }
+}
+
+/// Tries each address of the host. The last one's error is told.
+async fn connect(endpoint: &Endpoint) -> Result<TcpStream, WireError> {
+    let unresolved = |reason: String| WireError::Unresolved { host: endpoint.host.clone(), reason };
+    let found = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await;
+    let addresses = found.map_err(|error| unresolved(error.to_string()))?;
+    let mut last = unresolved("it has no address".to_owned());
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            // A connect to a closed port of the ephemeral range can meet itself; such a stream echoes and must not count.
+            Ok(stream) if stream.local_addr().is_ok_and(|local| local == address) => {
+                last = WireError::Refused(io::Error::from(io::ErrorKind::ConnectionRefused));
+            }
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = refused_or_unreachable(error),
+        }
+    }
+    Err(last)
 }
 
 fn encode<R: Request>(request: &R, version: i16, correlation: i32) -> Result<BytesMut, WireError> {
@@ -147,14 +200,16 @@ fn api_name(key: i16) -> String {
 }
 
 /// Whether a broker answers at all: a fresh connection and one `ApiVersions` request.
-pub async fn probe(address: SocketAddr, limit: Duration) -> Probe {
+pub async fn probe(endpoint: &Endpoint, security: &Security, limit: Duration) -> Probe {
     let began = Instant::now();
-    match Connection::open(address, limit).await {
-        Ok(_) | Err(WireError::Protocol(_)) => {
+    match Connection::open(endpoint, security, limit).await {
+        // One that answers that it will not have us is not down.
+        Ok(_) | Err(WireError::Protocol(_) | WireError::Sasl(_)) => {
             Probe::Answered { elapsed_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) }
         }
-        Err(WireError::Refused(_)) => Probe::Refused,
-        Err(WireError::Unreachable) => Probe::Unreachable,
+        // A dying broker may cut a connection at any point, also within TLS.
+        Err(WireError::Refused(_) | WireError::Closed | WireError::Tls(_)) => Probe::Refused,
+        Err(WireError::Unreachable | WireError::Unresolved { .. }) => Probe::Unreachable,
         Err(WireError::Silent) => Probe::Silent,
     }
 }
@@ -166,25 +221,39 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_millis(300);
 
+    async fn listener() -> (TcpListener, Endpoint) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+        let port = listener.local_addr().expect("its address").port();
+        (listener, Endpoint::new("127.0.0.1", port))
+    }
+
     #[tokio::test]
     async fn a_closed_port_is_refused() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
-        let address = listener.local_addr().expect("its address");
+        let (listener, endpoint) = listener().await;
         drop(listener);
-        assert_eq!(probe(address, LIMIT).await, Probe::Refused);
+        assert_eq!(probe(&endpoint, &Security::plaintext(), LIMIT).await, Probe::Refused);
     }
 
     #[tokio::test]
     async fn a_listener_that_never_answers_is_silent() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
-        let address = listener.local_addr().expect("its address");
-        assert_eq!(probe(address, LIMIT).await, Probe::Silent);
+        let (_listener, endpoint) = listener().await;
+        assert_eq!(probe(&endpoint, &Security::plaintext(), LIMIT).await, Probe::Silent);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_means_nothing_is_told_as_such() {
+        let endpoint = Endpoint::new("no-such-broker.invalid", 9092);
+        let error = Connection::open(&endpoint, &Security::plaintext(), Duration::from_secs(20)).await.err();
+        assert!(matches!(error, Some(WireError::Unresolved { .. })), "{error:?}");
     }
 
     #[tokio::test]
     async fn a_mock_broker_answers() {
         let mock = rdkafka::mocking::MockCluster::new(1).expect("a mock cluster");
-        let address = mock.bootstrap_servers().parse().expect("an address");
-        assert!(matches!(probe(address, Duration::from_secs(5)).await, Probe::Answered { .. }));
+        let endpoint = mock.bootstrap_servers().parse().expect("an address");
+        assert!(matches!(
+            probe(&endpoint, &Security::plaintext(), Duration::from_secs(5)).await,
+            Probe::Answered { .. }
+        ));
     }
 }

@@ -177,7 +177,8 @@ fn expand_one(text: &str, lookup: &impl Fn(&str) -> Option<String>) -> Result<St
             rest = after;
         } else if let Some(reference) = after.strip_prefix('{') {
             let (name, after) = reference.split_once('}').ok_or("has a `${` without its `}`")?;
-            let value = lookup(name).ok_or_else(|| format!("needs the environment variable {name}, which is not set"))?;
+            let value =
+                lookup(name).ok_or_else(|| format!("needs the environment variable {name}, which is not set"))?;
             expanded.push_str(&value);
             rest = after;
         } else {

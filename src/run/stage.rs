@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use crate::cluster::attach::{AttachCluster, leftovers};
 use crate::cluster::docker::DockerCluster;
 use crate::cluster::engine::{Engine, Leftovers};
 use crate::cluster::ledger::Ledger;
@@ -132,12 +133,17 @@ impl Stage {
     pub(super) async fn start_cluster(&self) -> Result<SharedCluster, ClusterError> {
         self.enter(Phase::Start);
         let scenario = &self.scenario;
-        let cluster: SharedCluster = match scenario.cluster.kind {
-            ClusterKind::Docker => {
-                let ledger = Arc::clone(&self.ledger);
+        let ledger = Arc::clone(&self.ledger);
+        let cluster: SharedCluster = match (scenario.cluster.kind, &scenario.cluster.attach) {
+            (ClusterKind::Docker, _) => {
                 Arc::new(DockerCluster::start(&scenario.cluster, &self.label, &scenario.topics, ledger).await?)
             }
-            ClusterKind::Mock => Arc::new(MockCluster::start(&scenario.cluster, &scenario.topics)?),
+            (ClusterKind::Attach, attach) => {
+                let attach = attach.as_ref().expect("a validated scenario says where its cluster is");
+                let groups: Vec<String> = scenario.groups.iter().map(|group| group.name.clone()).collect();
+                Arc::new(AttachCluster::attach(&scenario.cluster, attach, &scenario.topics, &groups, ledger).await?)
+            }
+            (ClusterKind::Mock, _) => Arc::new(MockCluster::start(&scenario.cluster, &scenario.topics)?),
         };
         if let Err(error) = cluster.create_topics(&scenario.topics).await {
             self.stop_cluster(&cluster).await;
@@ -160,8 +166,8 @@ impl Stage {
         *lock(&self.observer) = Some(observer);
 
         let (scenario, plan, handle) = (self.scenario.clone(), self.plan.clone(), self.handle.clone());
-        let bootstrap = cluster.bootstrap();
-        let workload = blocking(move || Workload::start(&scenario, &plan, &bootstrap, &handle)).await?;
+        let access = cluster.access();
+        let workload = blocking(move || Workload::start(&scenario, &plan, &access, &handle)).await?;
         if let Some(live) = &self.options.live {
             live.counters.get_or_init(|| workload.counters());
         }
@@ -221,11 +227,11 @@ impl Stage {
         let limit = Duration::from_millis(self.plan.phases.drain_limit_ms);
         let topics: Vec<(String, u32)> =
             self.scenario.topics.iter().map(|topic| (topic.name.clone(), topic.partitions)).collect();
-        let (bootstrap, handle) = (cluster.bootstrap(), self.handle.clone());
+        let (access, handle) = (cluster.access(), self.handle.clone());
         let drained = blocking(move || {
             workload.finish_producers(FLUSH_LIMIT);
             // A partition that nobody answers for must not keep the others from being read, so it gets a share of the time.
-            let ends = workload.end_offsets(&bootstrap, &topics, limit / 3)?;
+            let ends = workload.end_offsets(&access, &topics, limit / 3)?;
             for missing in &ends.missing {
                 handle.event(EventKind::HarnessError { message: missing.to_string() });
             }
@@ -235,7 +241,7 @@ impl Stage {
             // Side by side, because neither may use up the other's time: a group that is stuck is no reason not to read the
             // logs, and the fresh readers are the evidence that everything else rests on.
             std::thread::scope(|scope| {
-                let readers = scope.spawn(|| drain::drain(&bootstrap, &ranges, DRAIN_READERS, &ids, &handle, limit));
+                let readers = scope.spawn(|| drain::drain(&access, &ranges, DRAIN_READERS, &ids, &handle, limit));
                 workload.drain_groups(&ranges, limit);
                 readers.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
@@ -255,7 +261,8 @@ impl Stage {
         lock(&self.observer).take();
         for broker in cluster.brokers() {
             let kept = match cluster.logs(broker).await {
-                Ok(log) => self
+                Ok(None) => Ok(()),
+                Ok(Some(log)) => self
                     .directory
                     .make("logs")
                     .and_then(|_| self.directory.write(&format!("logs/{broker}.log"), &log))
@@ -289,12 +296,13 @@ impl Stage {
         Cleared { left: Some(left).filter(|left| !left.is_empty()), history }
     }
 
-    /// Removes whatever carries the run's label, for a start that was broken off in the middle.
-    pub(super) async fn remove_by_label(&self) {
-        if !self.ledger.made_something() {
-            return;
-        }
+    /// Removes whatever the ledger knows of, for a start that was broken off in the middle.
+    pub(super) async fn remove_by_ledger(&self) {
         let removed = async {
+            leftovers::find(&self.ledger.entries()?).undo().await?;
+            if !self.ledger.made_something() {
+                return Ok(());
+            }
             let engine = Engine::connect().await?;
             for leftovers in engine.labelled(Some(&self.label)).await?.into_values() {
                 engine.remove(&leftovers).await?;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::cluster::ClusterError;
+use crate::cluster::attach::leftovers::{self, AttachLeftovers};
 use crate::cluster::engine::{Engine, Leftovers};
-use crate::cluster::ledger::{self, LedgerError};
+use crate::cluster::ledger::{self, DeadLedger, LedgerError, Ledgers};
 
 /// Which labelled things may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,15 @@ pub struct Found {
     pub label: String,
     /// What is in the engine.
     pub leftovers: Leftovers,
+    /// What is on a cluster that the run had attached to.
+    pub attached: AttachLeftovers,
+}
+
+impl Found {
+    /// Everything by name, each with its kind.
+    pub fn names(&self) -> Vec<String> {
+        self.leftovers.clone().into_names().chain(self.attached.names()).collect()
+    }
 }
 
 /// What a sweep found.
@@ -65,34 +75,68 @@ pub enum SweepError {
     Ledger(#[from] LedgerError),
 }
 
-/// Sweeps. A dead run's ledger is deleted once nothing of it is left.
+/// Sweeps. A dead run's ledger is deleted once nothing of it is left. What cannot be removed keeps nothing else from being
+/// removed; the first error is told at the end.
 pub async fn sweep(state: &Path, scope: Scope, mode: Mode) -> Result<Swept, SweepError> {
-    let engine = Engine::connect().await?;
     let ledgers = ledger::survey(state)?;
+    let mut swept = Swept { alive: ledgers.alive.clone(), ..Swept::default() };
+    // Before the engine's, which a run that attached to a cluster may not need at all.
+    let mut stuck = sweep_attached(&ledgers.dead, mode, &mut swept).await;
+    stuck.extend(sweep_engine(&ledgers, scope, mode, &mut swept).await?);
+    if mode == Mode::Remove {
+        let clear = |dead: &DeadLedger| !stuck.iter().any(|(label, _)| *label == dead.label);
+        for dead in ledgers.dead.into_iter().filter(clear) {
+            dead.close()?;
+        }
+    }
+    match stuck.into_iter().next() {
+        None => Ok(swept),
+        Some((label, source)) => Err(SweepError::Stuck { label, source }),
+    }
+}
+
+/// What would not go, with its run's label.
+type Stuck = Vec<(String, ClusterError)>;
+
+async fn sweep_attached(dead: &[DeadLedger], mode: Mode, swept: &mut Swept) -> Stuck {
+    let mut stuck = Stuck::new();
+    for dead in dead {
+        let attached = leftovers::find(&dead.entries);
+        if attached.is_empty() {
+            continue;
+        }
+        if mode == Mode::Remove
+            && let Err(error) = attached.undo().await
+        {
+            stuck.push((dead.label.clone(), error));
+        }
+        swept.dead.push(Found { label: dead.label.clone(), leftovers: Leftovers::default(), attached });
+    }
+    stuck
+}
+
+async fn sweep_engine(ledgers: &Ledgers, scope: Scope, mode: Mode, swept: &mut Swept) -> Result<Stuck, SweepError> {
+    let engine = Engine::connect().await?;
     let living: BTreeSet<&String> = ledgers.alive.iter().collect();
     let our_dead: BTreeSet<&String> = ledgers.dead.iter().map(|dead| &dead.label).collect();
-    let mut swept = Swept { alive: ledgers.alive.clone(), ..Swept::default() };
+    let mut stuck = Stuck::new();
     for ((label, _), leftovers) in engine.labelled(None).await? {
-        let found = Found { label, leftovers };
+        let found = Found { label, leftovers, attached: AttachLeftovers::default() };
         if living.contains(&found.label) {
             continue;
         }
         if our_dead.contains(&found.label) || scope == Scope::Everything {
-            if mode == Mode::Remove {
-                let removed = engine.remove(&found.leftovers).await;
-                removed.map_err(|source| SweepError::Stuck { label: found.label.clone(), source })?;
+            if mode == Mode::Remove
+                && let Err(error) = engine.remove(&found.leftovers).await
+            {
+                stuck.push((found.label.clone(), error));
             }
             swept.dead.push(found);
         } else {
             swept.foreign.push(found);
         }
     }
-    if mode == Mode::Remove {
-        for dead in ledgers.dead {
-            dead.close()?;
-        }
-    }
-    Ok(swept)
+    Ok(stuck)
 }
 
 /// What every start does first. It must not stand in a run's way: without an engine there is nothing to sweep, and what

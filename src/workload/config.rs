@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use rdkafka::ClientConfig;
 
 use super::outcome::Acks;
+use crate::kafka::Access;
 use crate::scenario::{CommitMode, GroupSpec, ProducerSpec};
 
 /// Room in librdkafka's queue beyond the in-flight limit, so that the limit is what holds a producer back.
@@ -17,10 +18,10 @@ const QUEUE_SLACK: u32 = 1024;
 /// Properties that bind clients to this run; a scenario cannot change them.
 const OURS: [&str; 3] = ["bootstrap.servers", "group.id", "client.id"];
 
-fn base(bootstrap: &str, client_id: &str) -> ClientConfig {
+fn base(access: &Access, client_id: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
-        .set("bootstrap.servers", bootstrap)
+        .set("bootstrap.servers", access.bootstrap_servers())
         .set("client.id", client_id)
         .set("socket.timeout.ms", "10000")
         .set("socket.connection.setup.timeout.ms", "5000")
@@ -29,6 +30,7 @@ fn base(bootstrap: &str, client_id: &str) -> ClientConfig {
         .set("topic.metadata.refresh.interval.ms", "10000")
         // Windows of silence are what faults make; librdkafka need not log each of them.
         .set("log.connection.close", "false");
+    overlay(&mut config, &access.properties);
     config
 }
 
@@ -49,8 +51,8 @@ pub fn acks(properties: &BTreeMap<String, String>) -> Acks {
 }
 
 /// A producer's configuration.
-pub fn producer(spec: &ProducerSpec, bootstrap: &str, client_id: &str) -> ClientConfig {
-    let mut config = base(bootstrap, client_id);
+pub fn producer(spec: &ProducerSpec, access: &Access, client_id: &str) -> ClientConfig {
+    let mut config = base(access, client_id);
     let acks = acks_property(&spec.config);
     config
         .set("acks", acks)
@@ -70,8 +72,8 @@ pub fn producer(spec: &ProducerSpec, bootstrap: &str, client_id: &str) -> Client
 }
 
 /// A group member's configuration.
-pub fn member(spec: &GroupSpec, bootstrap: &str, client_id: &str) -> ClientConfig {
-    let mut config = base(bootstrap, client_id);
+pub fn member(spec: &GroupSpec, access: &Access, client_id: &str) -> ClientConfig {
+    let mut config = base(access, client_id);
     let auto_commit = if spec.commit == CommitMode::Auto { "true" } else { "false" };
     config
         .set("group.id", &spec.name)
@@ -89,8 +91,8 @@ pub fn member(spec: &GroupSpec, bootstrap: &str, client_id: &str) -> ClientConfi
 }
 
 /// A drain reader's configuration. It commits nothing, and reads as librdkafka does by default: `read_committed`.
-pub fn drain(bootstrap: &str, group: &str, client_id: &str) -> ClientConfig {
-    let mut config = base(bootstrap, client_id);
+pub fn drain(access: &Access, group: &str, client_id: &str) -> ClientConfig {
+    let mut config = base(access, client_id);
     config
         .set("group.id", group)
         .set("isolation.level", "read_committed")
@@ -104,8 +106,8 @@ pub fn drain(bootstrap: &str, group: &str, client_id: &str) -> ClientConfig {
 }
 
 /// The configuration of a client that only asks for offsets. Also `read_committed`: an end offset is what readers can reach.
-pub fn observer(bootstrap: &str) -> ClientConfig {
-    let mut config = base(bootstrap, "end-offsets");
+pub fn observer(access: &Access) -> ClientConfig {
+    let mut config = base(access, "end-offsets");
     config.set("isolation.level", "read_committed");
     config
 }
@@ -113,7 +115,12 @@ pub fn observer(bootstrap: &str) -> ClientConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::Endpoint;
     use crate::scenario::Rate;
+
+    fn here() -> Access {
+        Access::plaintext(vec![Endpoint::new("here", 9092)])
+    }
 
     fn spec(config: &[(&str, &str)]) -> ProducerSpec {
         ProducerSpec {
@@ -132,7 +139,7 @@ mod tests {
     #[test]
     fn weaker_acks_switch_idempotence_off() {
         let of = |config: &[(&str, &str)]| {
-            let made = producer(&spec(config), "b", "c");
+            let made = producer(&spec(config), &here(), "c");
             (made.get("acks").map(str::to_owned), made.get("enable.idempotence").map(str::to_owned))
         };
         assert_eq!(of(&[]), (Some("all".to_owned()), Some("true".to_owned())));
@@ -143,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_scenario_cannot_point_its_clients_at_another_cluster() {
-        let made = producer(&spec(&[("bootstrap.servers", "elsewhere:9092")]), "here:9092", "c");
+        let made = producer(&spec(&[("bootstrap.servers", "elsewhere:9092")]), &here(), "c");
         assert_eq!(made.get("bootstrap.servers"), Some("here:9092"));
     }
 

@@ -20,7 +20,7 @@ use super::reading::{self, Spot, Topics};
 use crate::history::event::LogRange;
 use crate::history::recorder::RecorderHandle;
 use crate::history::{EventKind, ProcessRole, ReadRow};
-use crate::kafka::{ProcessId, TopicPartition};
+use crate::kafka::{Access, ProcessId, TopicPartition};
 
 const POLL: Duration = Duration::from_millis(20);
 const ROWS_PER_BATCH: usize = 4096;
@@ -93,7 +93,7 @@ impl DrainSummary {
 /// Reads every range from start to end with each of `readers` fresh readers; records what they read and where they stood.
 /// Blocks until all have reached every end, or until `limit`.
 pub fn drain(
-    bootstrap: &str,
+    access: &Access,
     ranges: &[LogRange],
     readers: u32,
     ids: &ProcessIds,
@@ -110,7 +110,7 @@ pub fn drain(
     }
     // All clients are made before any reads: a drain begins whole or not at all.
     let made: Result<Vec<Reader>, DrainError> =
-        (0..readers).map(|reader| Reader::new(bootstrap, reader, ids, recorder, &spots)).collect();
+        (0..readers).map(|reader| Reader::new(access, reader, ids, recorder, &spots)).collect();
     let mut threads = Vec::new();
     for reader in made? {
         let label = reader.label.clone();
@@ -163,7 +163,7 @@ struct Reader {
 
 impl Reader {
     fn new(
-        bootstrap: &str,
+        access: &Access,
         reader: u32,
         ids: &ProcessIds,
         recorder: &RecorderHandle,
@@ -177,7 +177,7 @@ impl Reader {
         let failed = |source| DrainError::Client { purpose: role.label(), source };
         let context = ReaderContext(ClientErrors::new(process, recorder.clone()));
         let consumer: BaseConsumer<ReaderContext> =
-            config::drain(bootstrap, &group, &label).create_with_context(context).map_err(failed)?;
+            config::drain(access, &group, &label).create_with_context(context).map_err(failed)?;
         let topics = Topics::of(recorder);
         assign(&consumer, &topics, spots).map_err(failed)?;
         recorder.event(EventKind::ProcessStarted { process, role });

@@ -15,7 +15,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use super::config;
 use super::drain::DrainError;
 use crate::history::event::LogRange;
-use crate::kafka::{Offset, TopicPartition};
+use crate::kafka::{Access, Offset, TopicPartition};
 
 /// One question for a partition's offsets may take this long; then the next partition is asked.
 const ASK_LIMIT: Duration = Duration::from_secs(3);
@@ -47,13 +47,13 @@ enum Known {
 /// Asks for the range of every partition of `topics` (names and numbers of partitions), in rounds, until `limit`. `acked`
 /// holds one past the highest offset acknowledged in each partition.
 pub fn end_offsets(
-    bootstrap: &str,
+    access: &Access,
     topics: &[(String, u32)],
     acked: &BTreeMap<TopicPartition, i64>,
     limit: Duration,
 ) -> Result<Ends, DrainError> {
     let began = Instant::now();
-    let consumer: BaseConsumer = config::observer(bootstrap)
+    let consumer: BaseConsumer = config::observer(access)
         .create()
         .map_err(|source| DrainError::Client { purpose: "end offsets".to_owned(), source })?;
     let mut known: Vec<(TopicPartition, Known)> = topics

@@ -18,7 +18,7 @@ use super::{Counters, Workload};
 use crate::history::event::RevocationCause;
 use crate::history::recorder::{Recorder, RecorderHandle};
 use crate::history::{Closure, EventKind, History, ProcessRole, reader};
-use crate::kafka::{Offset, Outcome, ProcessId, ReadStatus};
+use crate::kafka::{Access, Endpoint, Offset, Outcome, ProcessId, ReadStatus};
 use crate::plan::{ClientSeed, Plan, PlannedPhases};
 use crate::scenario::{
     ClusterKind, ClusterSpec, CommitMode, EvidenceFloor, GroupSpec, Phases, ProducerSpec, Rate, Scenario, TopicSpec,
@@ -28,6 +28,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PARTITIONS: u32 = 3;
 
 type Mock = MockCluster<'static, DefaultProducerContext>;
+
+fn access(mock: &Mock) -> Access {
+    Access::plaintext(Endpoint::parse_list(&mock.bootstrap_servers()).expect("addresses"))
+}
 
 fn mock() -> Mock {
     let mock = Mock::new(3).expect("a mock cluster");
@@ -108,15 +112,15 @@ fn wait_until(what: &str, counters: &Counters, enough: impl Fn(super::Totals) ->
 }
 
 /// Ends the load, drains groups and fresh readers, finishes the recorder, and reads the history back.
-fn wind_up(mut load: Workload, bootstrap: &str, recorder: Recorder, path: &Path) -> History {
+fn wind_up(mut load: Workload, access: &Access, recorder: Recorder, path: &Path) -> History {
     let handle = recorder.handle();
     load.finish_producers(LIMIT);
-    let ends = load.end_offsets(bootstrap, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets");
+    let ends = load.end_offsets(access, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets");
     assert!(ends.missing.is_empty(), "{ends:?}");
     let ranges = ends.ranges;
     handle.event(EventKind::EndOffsets { ranges: ranges.clone() });
     load.drain_groups(&ranges, LIMIT);
-    let summary = drain(bootstrap, &ranges, 2, &load.ids(), &handle, LIMIT).expect("a drain");
+    let summary = drain(access, &ranges, 2, &load.ids(), &handle, LIMIT).expect("a drain");
     assert!(summary.complete(), "{summary:?}");
     let totals = recorder.finish().expect("a whole history");
     let history = reader::read(path).expect("a readable history");
@@ -187,7 +191,7 @@ fn recorder() -> ((tempfile::TempDir, std::path::PathBuf), Recorder, RecorderHan
 #[test]
 fn every_record_of_a_quiet_cluster_is_acknowledged_and_read_by_every_group_and_the_drain() {
     let mock = mock();
-    let bootstrap = mock.bootstrap_servers();
+    let access = access(&mock);
     let groups = ["after", "before", "auto"];
     let scenario = scenario(
         vec![producer("chatters", 2, Rate::PerSecond(5000.0))],
@@ -198,10 +202,10 @@ fn every_record_of_a_quiet_cluster_is_acknowledged_and_read_by_every_group_and_t
         ],
     );
     let ((_dir, path), recorder, handle) = recorder();
-    let load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let load = Workload::start(&scenario, &plan(&scenario), &access, &handle).expect("a load");
     let counters = load.counters();
     wait_until("20,000 acknowledgements", &counters, |totals| totals.acked >= 20_000);
-    let history = wind_up(load, &bootstrap, recorder, &path);
+    let history = wind_up(load, &access, recorder, &path);
 
     assert_eq!(harness_errors(&history), Vec::<&EventKind>::new());
     let sends: Vec<_> = history.partitions.values().flat_map(|partition| &partition.sends).collect();
@@ -256,12 +260,12 @@ fn assert_groups_tell_their_story(history: &History, groups: &[&str]) {
 #[test]
 fn every_send_is_accounted_for_while_brokers_go_and_come_back() {
     let mock = mock();
-    let bootstrap = mock.bootstrap_servers();
+    let access = access(&mock);
     let mut spec = producer("chatters", 2, Rate::PerSecond(2000.0));
     spec.config.insert("message.timeout.ms".to_owned(), "3000".to_owned());
     let scenario = scenario(vec![spec], vec![group("after", 2, CommitMode::AfterProcess)]);
     let ((_dir, path), recorder, handle) = recorder();
-    let load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let load = Workload::start(&scenario, &plan(&scenario), &access, &handle).expect("a load");
     let counters = load.counters();
     wait_until("1,000 acknowledgements", &counters, |totals| totals.acked >= 1000);
     for broker in 1..=3 {
@@ -273,7 +277,7 @@ fn every_send_is_accounted_for_while_brokers_go_and_come_back() {
     }
     let before = counters.totals().acked;
     wait_until("new acknowledgements", &counters, |totals| totals.acked > before + 1000);
-    let history = wind_up(load, &bootstrap, recorder, &path);
+    let history = wind_up(load, &access, recorder, &path);
 
     let rows: u64 = history.partitions.values().map(|partition| partition.sends.len() as u64).sum();
     assert_eq!(rows, counters.totals().sent);
@@ -287,10 +291,10 @@ fn every_send_is_accounted_for_while_brokers_go_and_come_back() {
 #[test]
 fn a_producer_that_meets_a_fatal_error_lives_on_as_a_new_process() {
     let mock = mock();
-    let bootstrap = mock.bootstrap_servers();
+    let access = access(&mock);
     let scenario = scenario(vec![producer("chatters", 1, Rate::PerSecond(2000.0))], vec![]);
     let ((_dir, path), recorder, handle) = recorder();
-    let load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let load = Workload::start(&scenario, &plan(&scenario), &access, &handle).expect("a load");
     let counters = load.counters();
     wait_until("1,000 acknowledgements", &counters, |totals| totals.acked >= 1000);
     // At the head of the line, this means that producer and broker disagree: idempotence cannot go on.
@@ -299,7 +303,7 @@ fn a_producer_that_meets_a_fatal_error_lives_on_as_a_new_process() {
     wait_until("a send of unknown outcome", &counters, |totals| totals.indeterminate > 0);
     let before = counters.totals().acked;
     wait_until("new acknowledgements", &counters, |totals| totals.acked > before + 1000);
-    let history = wind_up(load, &bootstrap, recorder, &path);
+    let history = wind_up(load, &access, recorder, &path);
 
     let lives: BTreeSet<u32> = history
         .processes
@@ -318,10 +322,10 @@ fn a_producer_that_meets_a_fatal_error_lives_on_as_a_new_process() {
 #[test]
 fn sends_that_nobody_answers_become_info_rows_when_the_load_is_finished() {
     let mock = mock();
-    let bootstrap = mock.bootstrap_servers();
+    let access = access(&mock);
     let scenario = scenario(vec![producer("chatters", 1, Rate::Max)], vec![]);
     let ((_dir, path), recorder, handle) = recorder();
-    let mut load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let mut load = Workload::start(&scenario, &plan(&scenario), &access, &handle).expect("a load");
     let counters = load.counters();
     wait_until("1,000 acknowledgements", &counters, |totals| totals.acked >= 1000);
     mock.broker_down(-1).expect("brokers that go");
@@ -348,15 +352,15 @@ fn sends_that_nobody_answers_become_info_rows_when_the_load_is_finished() {
 #[test]
 fn without_acks_nothing_counts_as_acknowledged() {
     let mock = mock();
-    let bootstrap = mock.bootstrap_servers();
+    let access = access(&mock);
     let mut spec = producer("chatters", 1, Rate::PerSecond(1000.0));
     spec.config.insert("acks".to_owned(), "0".to_owned());
     let scenario = scenario(vec![spec], vec![]);
     let ((_dir, path), recorder, handle) = recorder();
-    let load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let load = Workload::start(&scenario, &plan(&scenario), &access, &handle).expect("a load");
     let counters = load.counters();
     wait_until("500 sends", &counters, |totals| totals.indeterminate >= 500);
-    let history = wind_up(load, &bootstrap, recorder, &path);
+    let history = wind_up(load, &access, recorder, &path);
     let outcomes: BTreeSet<Outcome> =
         history.partitions.values().flat_map(|partition| &partition.sends).map(|row| row.outcome).collect();
     assert_eq!(outcomes, BTreeSet::from([Outcome::Info]));
@@ -365,10 +369,10 @@ fn without_acks_nothing_counts_as_acknowledged() {
 #[test]
 fn offsets_that_no_broker_tells_are_missing_and_say_so() {
     let mock = mock();
-    let bootstrap = mock.bootstrap_servers();
+    let access = access(&mock);
     mock.broker_down(-1).expect("brokers that go");
     let topics = [("chat".to_owned(), 1)];
-    let ends = ends::end_offsets(&bootstrap, &topics, &BTreeMap::new(), Duration::from_secs(2)).expect("a client");
+    let ends = ends::end_offsets(&access, &topics, &BTreeMap::new(), Duration::from_secs(2)).expect("a client");
     assert!(ends.ranges.is_empty(), "{ends:?}");
     let error = ends.missing.first().expect("one partition is missing");
     assert!(error.to_string().contains("chat-0"), "{error}");
@@ -381,7 +385,10 @@ fn a_wrong_property_is_refused_before_anything_is_sent() {
     spec.config.insert("no.such.property".to_owned(), "1".to_owned());
     let scenario = scenario(vec![spec], vec![]);
     let ((_dir, _), _recorder, handle) = recorder();
-    let error = Workload::start(&scenario, &plan(&scenario), "127.0.0.1:1", &handle).err().expect("a refusal");
+    let error =
+        Workload::start(&scenario, &plan(&scenario), &Access::plaintext(vec![Endpoint::new("127.0.0.1", 1)]), &handle)
+            .err()
+            .expect("a refusal");
     assert_eq!(error.to_string(), "cannot make a client for chatters/0");
 }
 
@@ -390,22 +397,22 @@ fn a_wrong_property_is_refused_before_anything_is_sent() {
 #[ignore = "a measurement, of which nothing is asserted; run it alone, in a release build"]
 fn how_fast_the_load_is() {
     let mock = mock();
-    let bootstrap = mock.bootstrap_servers();
+    let access = access(&mock);
     let mut spec = producer("chatters", 1, Rate::Max);
     spec.size_bytes = (128, 128);
     spec.in_flight = 50_000;
     let scenario = scenario(vec![spec], vec![]);
     let ((_dir, path), recorder, handle) = recorder();
-    let mut load = Workload::start(&scenario, &plan(&scenario), &bootstrap, &handle).expect("a load");
+    let mut load = Workload::start(&scenario, &plan(&scenario), &access, &handle).expect("a load");
     let counters = load.counters();
     let start = Instant::now();
     std::thread::sleep(Duration::from_secs(5));
     let produced = counters.totals();
     let produced_per_s = produced.acked as f64 / start.elapsed().as_secs_f64();
     load.finish_producers(LIMIT);
-    let ranges = load.end_offsets(&bootstrap, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets").ranges;
+    let ranges = load.end_offsets(&access, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets").ranges;
     let start = Instant::now();
-    let summary = drain(&bootstrap, &ranges, 1, &load.ids(), &handle, LIMIT).expect("a drain");
+    let summary = drain(&access, &ranges, 1, &load.ids(), &handle, LIMIT).expect("a drain");
     let read_per_s = summary.read as f64 / start.elapsed().as_secs_f64();
     recorder.finish().expect("a whole history");
     let start = Instant::now();

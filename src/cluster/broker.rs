@@ -1,4 +1,4 @@
-//! One broker's container: its properties, and how it is made.
+//! What a broker's container is told: its properties, as the image's environment variables.
 //!
 //! The defaults are what a careful operator sets, so that a scenario that says nothing tests a safe cluster: internal
 //! topics as durable as the data (the image's own example has them at one replica, and one dead broker then takes every
@@ -6,20 +6,26 @@
 
 use std::collections::BTreeMap;
 
-use bollard::models::PortBinding;
-use testcontainers::core::{IntoContainerPort, Mount, WaitFor};
-use testcontainers::runners::AsyncRunner;
-use testcontainers::{ContainerAsync, GenericImage, ImageExt};
-
-use crate::cluster::docker::Member;
-use crate::cluster::images::Image;
-use crate::cluster::{ClusterError, chain};
+use crate::kafka::{BrokerId, Endpoint};
 use crate::scenario::ClusterSpec;
 
-const CLIENT_PORT: u16 = 9092;
+/// Where clients from outside are served, inside the container.
+pub(crate) const CLIENT_PORT: u16 = 9092;
 const CONTROLLER_PORT: u16 = 9093;
-const INTERNAL_PORT: u16 = 19092;
-const DATA: &str = "/var/lib/kafka/data";
+/// Where brokers, and whoever is in their network, talk to one another.
+pub(crate) const INTERNAL_PORT: u16 = 29092;
+/// Where the data lie, inside the container.
+pub(crate) const DATA: &str = "/var/lib/kafka/data";
+
+/// A broker's fixed identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) id: BrokerId,
+    /// Its container's name, which is also its host name in the cluster's network.
+    pub(crate) name: String,
+    /// Where clients on the host reach it; what it advertises to them.
+    pub(crate) endpoint: Endpoint,
+}
 
 /// What all brokers of a cluster have in common.
 pub(crate) struct Settings {
@@ -39,7 +45,8 @@ impl Settings {
         Self { properties, cluster_id: cluster_id(label), heap_mib: spec.heap_bytes >> 20 }
     }
 
-    fn environment(&self, member: &Member) -> Vec<(String, String)> {
+    /// The environment of one broker's container.
+    pub(crate) fn environment(&self, member: &Member) -> Vec<(String, String)> {
         let mut properties = self.properties.clone();
         let mut set = |key: &str, value: String| properties.insert(key.to_owned(), value);
         set("node.id", member.id.0.to_string());
@@ -48,10 +55,7 @@ impl Settings {
             "listeners",
             format!("INTERNAL://:{INTERNAL_PORT},CONTROLLER://:{CONTROLLER_PORT},CLIENT://:{CLIENT_PORT}"),
         );
-        set(
-            "advertised.listeners",
-            format!("INTERNAL://{}:{INTERNAL_PORT},CLIENT://127.0.0.1:{}", member.name, member.port),
-        );
+        set("advertised.listeners", format!("INTERNAL://{}:{INTERNAL_PORT},CLIENT://{}", member.name, member.endpoint));
         set("listener.security.protocol.map", "INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,CLIENT:PLAINTEXT".to_owned());
         set("inter.broker.listener.name", "INTERNAL".to_owned());
         set("controller.listener.names", "CONTROLLER".to_owned());
@@ -107,37 +111,6 @@ fn cluster_id(label: &str) -> String {
         char::from(ALPHABET[if place == 21 { index & 0b11_0000 } else { index }])
     });
     letters.collect()
-}
-
-/// Makes and starts a broker's container. Ready or not is for the protocol to say, so nothing is awaited here.
-pub(crate) async fn start(
-    member: &Member,
-    settings: &Settings,
-    image: &Image,
-    network: &str,
-    labels: BTreeMap<String, String>,
-) -> Result<ContainerAsync<GenericImage>, ClusterError> {
-    let host_port = member.port;
-    let mut request = GenericImage::new(&image.name, &image.tag)
-        .with_wait_for(WaitFor::Nothing)
-        .with_network(network)
-        .with_container_name(&member.name)
-        .with_hostname(&member.name)
-        .with_mapped_port(host_port, CLIENT_PORT.tcp())
-        .with_mount(Mount::volume_mount(&member.name, DATA))
-        .with_labels(labels)
-        // Unencrypted brokers are for this host's eyes only; testcontainers would publish them on every address.
-        .with_host_config_modifier(move |host| {
-            let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(host_port.to_string()) };
-            host.port_bindings = Some([(format!("{CLIENT_PORT}/tcp"), Some(vec![binding]))].into());
-        });
-    for (key, value) in settings.environment(member) {
-        request = request.with_env_var(key, value);
-    }
-    request.start().await.map_err(|error| ClusterError::Engine {
-        action: format!("start {} as {}", member.id, member.name),
-        reason: chain(&error),
-    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,267 @@
+//! Brokers that somebody else started, and that stay. The run makes topics of its own on them, strikes only the containers
+//! that the scenario names, and at its end nothing is left: topics and groups are deleted, faults healed.
+//!
+//! All of it is in the ledger first, so that the same undoing serves the run's end, an interruption, and the sweep after a
+//! SIGKILL ([`leftovers`]).
+
+pub mod leftovers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use crate::cluster::engine::{Engine, EngineFacts, Part};
+use crate::cluster::ledger::{Entry, Ledger, Object};
+use crate::cluster::peers::Peers;
+use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, admin, groups, reach, ready, view, wholeness, wire};
+use crate::fault::{Probe, ProcessState, Signal};
+use crate::history::Environment;
+use crate::kafka::{self, Access, BrokerId, ClusterView, Endpoint};
+use crate::scenario::{AttachSpec, ClusterSpec, TopicSpec};
+
+/// A cluster that is there already.
+pub struct AttachCluster {
+    access: Access,
+    peers: Peers,
+    topics: Vec<String>,
+    /// The containers that may be struck, and the engine that has them; none when the scenario names none.
+    containers: BTreeMap<BrokerId, String>,
+    engine: Option<(Engine, EngineFacts)>,
+    ledger: Arc<Ledger>,
+    start_limit: Duration,
+    /// Since when broker logs are this run's, in seconds since 1970.
+    attached_s: i32,
+}
+
+impl AttachCluster {
+    /// Looks whether everything is there that the scenario speaks of, and nothing that it would make. Changes nothing.
+    pub async fn attach(
+        spec: &ClusterSpec,
+        attach: &AttachSpec,
+        topics: &[TopicSpec],
+        groups: &[String],
+        ledger: Arc<Ledger>,
+    ) -> Result<Self, ClusterError> {
+        let began = Instant::now();
+        let access = access(attach)?;
+        let engine = match attach.containers.is_empty() {
+            true => None,
+            false => {
+                let engine = Engine::connect().await?;
+                let facts = engine.facts().await?;
+                Some((engine, facts))
+            }
+        };
+        let reached = reach::reach_within(&access, spec.start_limit).await?;
+        let cluster = Self {
+            access,
+            peers: reached.peers,
+            topics: topics.iter().map(|topic| topic.name.clone()).collect(),
+            containers: attach.containers.clone(),
+            engine,
+            ledger,
+            start_limit: spec.start_limit.saturating_sub(began.elapsed()),
+            attached_s: i32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0),
+        };
+        cluster.is_as_described(spec).await?;
+        cluster.has_none_of(topics, groups).await?;
+        cluster.ledger.write(&Entry::Attach {
+            bootstrap: attach.bootstrap.clone(),
+            client: attach.client.clone(),
+            containers: attach.containers.clone(),
+        })?;
+        for group in groups {
+            cluster.ledger.write(&Entry::Make { object: Object::Group, name: group.clone() })?;
+        }
+        Ok(cluster)
+    }
+
+    /// As many brokers as the scenario says, and each named container a running one of a broker that there is.
+    async fn is_as_described(&self, spec: &ClusterSpec) -> Result<(), ClusterError> {
+        let found = self.peers.ids();
+        if found.len() != spec.brokers as usize {
+            let known: Vec<String> = found.iter().map(ToString::to_string).collect();
+            return Err(ClusterError::Another {
+                reason: format!(
+                    "the scenario says {} brokers, and the cluster has {}: {}",
+                    spec.brokers,
+                    found.len(),
+                    known.join(", ")
+                ),
+                help: "start those that are down, or set `brokers` under [cluster]",
+            });
+        }
+        for (broker, container) in &self.containers {
+            let Some(endpoint) = self.peers.endpoint(*broker) else {
+                let reason = format!("the scenario names a container of {broker}, and the cluster has no such broker");
+                return Err(ClusterError::Another { reason, help: "the keys of `containers` are the brokers' ids" });
+            };
+            self.is_container_of(*broker, endpoint, container).await?;
+        }
+        Ok(())
+    }
+
+    /// A container that publishes other ports than the broker's is another broker's: to strike it would strike another.
+    async fn is_container_of(
+        &self,
+        broker: BrokerId,
+        endpoint: &Endpoint,
+        container: &str,
+    ) -> Result<(), ClusterError> {
+        let another = |reason: String| ClusterError::Another {
+            reason,
+            help: "set the container of each broker under [cluster.containers]; `docker ps` lists them",
+        };
+        let facts = self.engine()?.container(container).await?;
+        let Some(facts) = facts else {
+            return Err(another(format!("the engine knows no container `{container}`, which should be {broker}'s")));
+        };
+        if !matches!(facts.state, ProcessState::Running { .. }) {
+            return Err(another(format!("container `{container}`, which should be {broker}'s, does not run")));
+        }
+        let is_local = ["localhost", "127.0.0.1", "::1"].contains(&endpoint.host.as_str());
+        if is_local && !facts.ports.is_empty() && !facts.ports.contains(&endpoint.port) {
+            let ports: Vec<String> = facts.ports.iter().map(ToString::to_string).collect();
+            return Err(another(format!(
+                "container `{container}` publishes port {}, but {broker} is at {endpoint}: it is another broker's",
+                ports.join(", ")
+            )));
+        }
+        Ok(())
+    }
+
+    /// A run can judge only what it knows: topics and groups of its own, which it may delete at its end.
+    async fn has_none_of(&self, topics: &[TopicSpec], groups: &[String]) -> Result<(), ClusterError> {
+        let view = view::ask_all(&self.peers, &self.topics, LOOK_LIMIT).await?;
+        for topic in topics {
+            if view.partitions.iter().any(|partition| partition.partition.topic == topic.name) {
+                return Err(ClusterError::Another {
+                    reason: format!("topic `{}` is there already", topic.name),
+                    help: "give the scenario a topic of its own: a run judges only records that it sent, and deletes its topics at its end",
+                });
+            }
+        }
+        let known = groups::list(&self.peers, LOOK_LIMIT).await?;
+        match groups.iter().find(|group| known.contains(group)) {
+            None => Ok(()),
+            Some(group) => Err(ClusterError::Another {
+                reason: format!("consumer group `{group}` is there already"),
+                help: "give the scenario a group of its own: a run would take partitions from the members that are there, and deletes its groups at its end",
+            }),
+        }
+    }
+
+    fn engine(&self) -> Result<&Engine, ClusterError> {
+        let none = || ClusterError::Engine {
+            action: "be asked".to_owned(),
+            reason: "the scenario names no container".to_owned(),
+        };
+        self.engine.as_ref().map(|(engine, _)| engine).ok_or_else(none)
+    }
+
+    fn container(&self, broker: BrokerId) -> Result<(&Engine, &String), ClusterError> {
+        let container = self.containers.get(&broker).ok_or(ClusterError::NotNamed { broker })?;
+        Ok((self.engine()?, container))
+    }
+}
+
+/// How clients reach an attached cluster, with environment variables in their places.
+pub fn access(attach: &AttachSpec) -> Result<Access, ClusterError> {
+    let properties = kafka::expand(&attach.client, |name| std::env::var(name).ok())?;
+    Ok(Access { bootstrap: attach.bootstrap.clone(), properties })
+}
+
+#[async_trait]
+impl Cluster for AttachCluster {
+    fn access(&self) -> Access {
+        self.access.clone()
+    }
+
+    fn brokers(&self) -> Vec<BrokerId> {
+        self.peers.ids()
+    }
+
+    fn environment(&self) -> Environment {
+        let facts = self.engine.as_ref().map(|(_, facts)| facts.clone());
+        Environment {
+            cluster: "attach".to_owned(),
+            engine: facts.as_ref().map(|facts| facts.engine.clone()),
+            host: facts.as_ref().map(|facts| facts.host.clone()),
+            cpus: facts.as_ref().and_then(|facts| facts.cpus),
+            memory_bytes: facts.as_ref().and_then(|facts| facts.memory_bytes),
+            brokers: self.peers.addresses.iter().map(|(id, endpoint)| format!("{id} {endpoint}")).collect(),
+            ..Environment::default()
+        }
+    }
+
+    async fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), ClusterError> {
+        let began = Instant::now();
+        let left = || self.start_limit.saturating_sub(began.elapsed());
+        for topic in topics {
+            self.ledger.write(&Entry::Make { object: Object::Topic, name: topic.name.clone() })?;
+            admin::create_topic(&self.peers, topic, left()).await?;
+        }
+        let (brokers, expected) = (self.brokers(), ready::partitions(topics));
+        let good = |view: &ClusterView| wholeness(view, &brokers, expected);
+        ready::wait(&self.peers, &self.topics, left(), ready::FULL_ISR, good, || async { Ok(()) }).await
+    }
+
+    async fn view(&self, except: Option<BrokerId>) -> Result<ClusterView, ClusterError> {
+        view::ask_all(&self.peers.without(except), &self.topics, LOOK_LIMIT).await
+    }
+
+    async fn coordinator(&self, group: &str) -> Result<BrokerId, ClusterError> {
+        view::coordinator(&self.peers, group, LOOK_LIMIT).await
+    }
+
+    async fn process_state(&self, broker: BrokerId) -> Result<ProcessState, ClusterError> {
+        let (engine, container) = self.container(broker)?;
+        engine.process_state(container).await
+    }
+
+    async fn probe(&self, broker: BrokerId) -> Probe {
+        match self.peers.endpoint(broker) {
+            Some(endpoint) => wire::probe(endpoint, &self.peers.security, LOOK_LIMIT).await,
+            None => Probe::Unreachable,
+        }
+    }
+
+    async fn kill(&self, broker: BrokerId, signal: Signal) -> Result<(), ClusterError> {
+        let (engine, container) = self.container(broker)?;
+        engine.kill(container, signal).await
+    }
+
+    async fn stop(&self, broker: BrokerId, grace: Duration) -> Result<(), ClusterError> {
+        let (engine, container) = self.container(broker)?;
+        engine.stop(container, grace).await
+    }
+
+    async fn start(&self, broker: BrokerId) -> Result<(), ClusterError> {
+        let (engine, container) = self.container(broker)?;
+        engine.start(container).await
+    }
+
+    async fn pause(&self, broker: BrokerId) -> Result<(), ClusterError> {
+        let (engine, container) = self.container(broker)?;
+        engine.pause(container).await
+    }
+
+    async fn unpause(&self, broker: BrokerId) -> Result<(), ClusterError> {
+        let (engine, container) = self.container(broker)?;
+        engine.thaw(container).await
+    }
+
+    async fn logs(&self, broker: BrokerId) -> Result<Option<Vec<u8>>, ClusterError> {
+        match self.container(broker) {
+            Ok((engine, container)) => engine.logs(container, Part::Since(self.attached_s)).await.map(Some),
+            Err(ClusterError::NotNamed { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn remove(&self) -> Result<(), ClusterError> {
+        leftovers::find(&self.ledger.entries()?).undo().await
+    }
+}

@@ -2,7 +2,10 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup build demo test lint clean-runs
+# As a person would call it, by whichever of the two commands is here.
+COMPOSE := $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f docker/docker-compose.kafka.yml
+
+.PHONY: help setup build demo test lint clean-runs compose-up compose-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +20,7 @@ demo: setup build ## start three brokers, kill one under load, prove that nothin
 	$(TARGET)/release/wiber-chaos run scenarios/kill-one.toml
 
 test: setup ## every test, those on real brokers included
+	@docker/setup.sh --compose
 	$(CARGO) test
 
 lint: ## formatting and lints, warnings as errors
@@ -25,3 +29,11 @@ lint: ## formatting and lints, warnings as errors
 
 clean-runs: build ## remove what dead runs left in the engine
 	$(TARGET)/release/wiber-chaos clean
+
+compose-up: setup ## three brokers to play with by hand, and the topic chat: docs/drill.md
+	@docker/setup.sh --compose
+	@image=$$(docker/setup.sh --image) && WIBER_KAFKA_IMAGE=$$image $(COMPOSE) up -d
+	@[ "$$(docker wait $$($(COMPOSE) ps -aq chat-topic))" = 0 ] || { $(COMPOSE) logs chat-topic; exit 5; }
+
+compose-down: ## remove those brokers; their data stays, for the next compose-up
+	@$(COMPOSE) down

@@ -2,8 +2,10 @@
 # Makes a machine ready for wiber-chaos: a container engine that answers, a Kafka image, the side-car image, and the C
 # compiler and OpenSSL headers that librdkafka is built with.
 #
-#   docker/setup.sh           does what is missing and says what it does; silent when nothing is
-#   docker/setup.sh --check   only says what is there and what is missing; exit 5 when something is
+#   docker/setup.sh             does what is missing and says what it does; silent when nothing is
+#   docker/setup.sh --check     only says what is there and what is missing; exit 5 when something is
+#   docker/setup.sh --image     prints the Kafka image that a run or a compose file uses here; exit 5 when there is none
+#   docker/setup.sh --compose   makes sure of a command that reads compose files; silent when there is one
 #
 # Engine: a reachable one is used (DOCKER_HOST and contexts are honoured). Else, on Debian or Ubuntu as root, docker.io is
 # installed and started. Kafka image: $WIBER_KAFKA_IMAGE, else the official one if it is here or can be pulled, else a
@@ -14,6 +16,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/versions.env"
 . "$here/setup/common.sh"
 . "$here/setup/engine.sh"
+. "$here/setup/compose.sh"
 . "$here/setup/images.sh"
 
 check() {
@@ -24,6 +27,8 @@ check() {
     for tool in cc c++ make; do command -v "$tool" >/dev/null || absent+=" $tool"; done
     has_openssl || absent+=' OpenSSL headers (libssl-dev, pkg-config)'
     [ -z "$absent" ] && report compiler "$(command -v cc)" || missing_is compiler "missing:$absent"
+    # Nothing but docker-compose.kafka.yml and its test needs it.
+    report compose "$(compose_version || echo 'none; optional, docker/setup.sh --compose installs it')"
     if ! engine_answers; then
         missing_is engine "missing, or not running: ${engine_error:-no docker command}"
         return "$missing"
@@ -35,10 +40,17 @@ check() {
     return "$missing"
 }
 
+image() {
+    engine_answers || die "no container engine answers, and without it there is no image: ${engine_error:-no docker command}"
+    kafka_image || die "there is no Kafka image here: looked for ${WIBER_KAFKA_IMAGE:-$KAFKA_OFFICIAL_IMAGE and $KAFKA_LOCAL_IMAGE}; docker/setup.sh pulls or builds one"
+}
+
 case ${1:-} in
     --check) check; exit ;;
+    --image) image; exit ;;
+    --compose) if compose_answers; then exit; fi ;;
     '') ;;
-    *) say "unknown argument $1; usage: docker/setup.sh [--check]"; exit 2 ;;
+    *) say "unknown argument $1; usage: docker/setup.sh [--check | --image | --compose]"; exit 2 ;;
 esac
 
 # Two set-ups at once would build the same image twice, or start two engines. The lock is one per user, beside the caches.
@@ -49,6 +61,10 @@ flock -w 1200 9 || die 'waited 20 minutes for another set-up to end'
 workspace=$(mktemp -d)
 trap clean_up EXIT
 
+if [ "${1:-}" = --compose ]; then
+    ensure_compose
+    exit
+fi
 ensure_compiler
 ensure_engine
 ensure_kafka

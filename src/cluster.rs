@@ -9,6 +9,7 @@ pub mod broker;
 pub mod docker;
 pub mod engine;
 pub mod groups;
+pub mod holder;
 pub mod images;
 pub mod ledger;
 pub mod mock;
@@ -16,6 +17,8 @@ pub mod peers;
 pub mod ports;
 pub mod reach;
 pub mod ready;
+pub mod standing;
+pub mod status;
 pub mod view;
 pub mod wire;
 

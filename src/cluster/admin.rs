@@ -16,6 +16,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Request, StrBytes};
 
 use crate::cluster::peers::Peers;
+use crate::cluster::view::Topics;
 use crate::cluster::wire::Connection;
 use crate::cluster::{ClusterError, LOOK_LIMIT, view};
 use crate::scenario::TopicSpec;
@@ -121,7 +122,7 @@ pub async fn delete_topic(peers: &Peers, topic: &str, limit: Duration) -> Result
     // The controller has it in its log; each broker learns of it in its own time.
     loop {
         let names = [topic.to_owned()];
-        let view = view::ask_all(peers, &names, LOOK_LIMIT).await;
+        let view = view::ask_all(peers, Topics::Named(&names), LOOK_LIMIT).await;
         let last_seen = match view {
             Ok(view) if view.partitions.is_empty() => return Ok(Deleted::Gone),
             Ok(view) => format!("{} partitions of it are still known", view.partitions.len()),

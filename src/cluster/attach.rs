@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use crate::cluster::engine::{Engine, EngineFacts, Part};
 use crate::cluster::ledger::{Entry, Ledger, Object};
 use crate::cluster::peers::Peers;
+use crate::cluster::view::Topics;
 use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, admin, groups, reach, ready, view, wholeness, wire};
 use crate::fault::{Probe, ProcessState, Signal};
 use crate::history::Environment;
@@ -134,7 +135,7 @@ impl AttachCluster {
 
     /// A run can judge only what it knows: topics and groups of its own, which it may delete at its end.
     async fn has_none_of(&self, topics: &[TopicSpec], groups: &[String]) -> Result<(), ClusterError> {
-        let view = view::ask_all(&self.peers, &self.topics, LOOK_LIMIT).await?;
+        let view = view::ask_all(&self.peers, Topics::Named(&self.topics), LOOK_LIMIT).await?;
         for topic in topics {
             if view.partitions.iter().any(|partition| partition.partition.topic == topic.name) {
                 return Err(ClusterError::Another {
@@ -209,7 +210,7 @@ impl Cluster for AttachCluster {
     }
 
     async fn view(&self, except: Option<BrokerId>) -> Result<ClusterView, ClusterError> {
-        view::ask_all(&self.peers.without(except), &self.topics, LOOK_LIMIT).await
+        view::ask_all(&self.peers.without(except), Topics::Named(&self.topics), LOOK_LIMIT).await
     }
 
     async fn coordinator(&self, group: &str) -> Result<BrokerId, ClusterError> {

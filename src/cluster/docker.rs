@@ -19,6 +19,7 @@ use crate::cluster::engine::{Engine, EngineFacts, HOST_LABEL, Part, RUN_LABEL};
 use crate::cluster::images::{self, Image};
 use crate::cluster::ledger::{Entry, Ledger, Object};
 use crate::cluster::peers::Peers;
+use crate::cluster::view::Topics;
 use crate::cluster::wire::Security;
 use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, admin, ports, ready, view, wholeness, wire};
 use crate::fault::{Probe, ProcessState, Signal};
@@ -162,24 +163,12 @@ impl DockerCluster {
         waited_for: &str,
         good: impl Fn(&ClusterView) -> Result<(), String>,
     ) -> Result<(), ClusterError> {
-        match ready::wait(&self.peers(), topics, limit, waited_for, good, || self.find_the_dead()).await {
-            Err(ClusterError::NotReady { limit_s, waited_for, last_seen, .. }) => {
-                let logs = format!("\n{}", self.log_tails().await);
-                Err(ClusterError::NotReady { limit_s, waited_for, last_seen, logs })
-            }
-            other => other,
-        }
+        let waited = ready::wait(&self.peers(), topics, limit, waited_for, good, || self.find_the_dead()).await;
+        ready::with_logs(waited, &self.engine, &self.members).await
     }
 
-    /// A broker that died while starting will not get better; its log says why.
     async fn find_the_dead(&self) -> Result<(), ClusterError> {
-        for member in &self.members {
-            if let ProcessState::Exited { exit_code } = self.engine.process_state(&member.name).await? {
-                let log = self.log_tail(member).await;
-                return Err(ClusterError::BrokerDied { broker: member.id, exit_code, log });
-            }
-        }
-        Ok(())
+        ready::find_the_dead(&self.engine, &self.members).await
     }
 
     async fn remove_containers(&self) -> Result<(), ClusterError> {
@@ -198,24 +187,6 @@ impl DockerCluster {
 
     async fn left(&self) -> Result<Option<crate::cluster::engine::Leftovers>, ClusterError> {
         Ok(self.engine.labelled(Some(&self.label)).await?.into_values().next())
-    }
-
-    /// The end of each broker's log, indented, for an error message.
-    async fn log_tails(&self) -> String {
-        let mut tails = Vec::new();
-        for member in &self.members {
-            tails.push(format!("  {}:\n{}", member.id, self.log_tail(member).await));
-        }
-        tails.join("\n")
-    }
-
-    async fn log_tail(&self, member: &Member) -> String {
-        match self.engine.logs(&member.name, Part::Last(15)).await {
-            Ok(log) => {
-                String::from_utf8_lossy(&log).lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
-            }
-            Err(error) => format!("    (no log: {error})"),
-        }
     }
 }
 
@@ -256,7 +227,7 @@ impl Cluster for DockerCluster {
     }
 
     async fn view(&self, except: Option<BrokerId>) -> Result<ClusterView, ClusterError> {
-        view::ask_all(&self.peers().without(except), &self.topics, LOOK_LIMIT).await
+        view::ask_all(&self.peers().without(except), Topics::Named(&self.topics), LOOK_LIMIT).await
     }
 
     async fn coordinator(&self, group: &str) -> Result<BrokerId, ClusterError> {
@@ -313,9 +284,10 @@ pub fn host_name() -> String {
         .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
-fn check_memory(spec: &ClusterSpec) -> Result<(), ClusterError> {
+/// Refuses brokers that the host has no memory for: the kernel would kill one of them in the middle of a run.
+pub(crate) fn check_memory(spec: &ClusterSpec) -> Result<(), ClusterError> {
     let heap_mib = spec.heap_bytes >> 20;
-    let needed_mib = u64::from(spec.brokers) * (heap_mib + MEMORY_OVERHEAD_MIB);
+    let needed_mib = needed_mib(spec.brokers, spec.heap_bytes);
     // Where the host does not tell (no Linux here, or a remote engine), the brokers' own start is the test.
     match available_mib() {
         Some(available_mib) if available_mib < needed_mib => {
@@ -325,7 +297,13 @@ fn check_memory(spec: &ClusterSpec) -> Result<(), ClusterError> {
     }
 }
 
-fn available_mib() -> Option<u64> {
+/// How much memory brokers with this heap need together, in MiB.
+pub fn needed_mib(brokers: u32, heap_bytes: u64) -> u64 {
+    u64::from(brokers) * ((heap_bytes >> 20) + MEMORY_OVERHEAD_MIB)
+}
+
+/// How much memory the host has to give, in MiB; `None` where it does not tell.
+pub fn available_mib() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib >> 10)

@@ -76,7 +76,22 @@ pub struct Leftovers {
     pub volumes: Vec<String>,
 }
 
+/// One thing that was found.
+enum Item {
+    Container(String),
+    Network(String),
+    Volume(String),
+}
+
 impl Leftovers {
+    fn add(&mut self, item: Item) {
+        match item {
+            Item::Container(name) => self.containers.push(name),
+            Item::Network(name) => self.networks.push(name),
+            Item::Volume(name) => self.volumes.push(name),
+        }
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.containers.len() + self.networks.len() + self.volumes.len()
@@ -202,25 +217,37 @@ impl Engine {
     /// Everything labelled with this run's label, or with any run's when `label` is `None`; with its host label.
     pub async fn labelled(&self, label: Option<&str>) -> Result<BTreeMap<(String, String), Leftovers>, ClusterError> {
         let wanted = label.map_or_else(|| RUN_LABEL.to_owned(), |label| format!("{RUN_LABEL}={label}"));
-        let filters = HashMap::from([("label".to_owned(), vec![wanted])]);
         let mut found: BTreeMap<(String, String), Leftovers> = BTreeMap::new();
+        for (labels, item) in self.inventory(&wanted).await? {
+            found.entry(owner(&labels)).or_default().add(item);
+        }
+        Ok(found)
+    }
 
+    /// Everything that carries this label, `key=value`.
+    pub async fn carrying(&self, label: &str) -> Result<Leftovers, ClusterError> {
+        let mut found = Leftovers::default();
+        self.inventory(label).await?.into_iter().for_each(|(_, item)| found.add(item));
+        Ok(found)
+    }
+
+    async fn inventory(&self, label: &str) -> Result<Vec<(HashMap<String, String>, Item)>, ClusterError> {
+        let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
+        let mut found = Vec::new();
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         for container in limited("list containers", CALL_LIMIT, self.docker.list_containers(Some(options))).await? {
-            let name = container.names.unwrap_or_default().into_iter().next().or(container.id).unwrap_or_default();
-            let name = name.trim_start_matches('/').to_owned();
-            found.entry(owner(container.labels.as_ref())).or_default().containers.push(name);
+            let labels = container.labels.clone().unwrap_or_default();
+            found.push((labels, Item::Container(container::name_of(container))));
         }
         let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
         for network in limited("list networks", CALL_LIMIT, self.docker.list_networks(Some(options))).await? {
-            let name = network.name.unwrap_or_default();
-            found.entry(owner(network.labels.as_ref())).or_default().networks.push(name);
+            found.push((network.labels.unwrap_or_default(), Item::Network(network.name.unwrap_or_default())));
         }
         let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
         let volumes = limited("list volumes", CALL_LIMIT, self.docker.list_volumes(Some(options))).await?;
-        for volume in volumes.volumes.unwrap_or_default() {
-            found.entry(owner(Some(&volume.labels))).or_default().volumes.push(volume.name);
-        }
+        found.extend(
+            volumes.volumes.unwrap_or_default().into_iter().map(|volume| (volume.labels, Item::Volume(volume.name))),
+        );
         Ok(found)
     }
 
@@ -273,8 +300,8 @@ fn absent_is_none<T>(result: Result<T, ClusterError>) -> Result<Option<T>, Clust
     }
 }
 
-fn owner(labels: Option<&HashMap<String, String>>) -> (String, String) {
-    let label = |key| labels.and_then(|labels| labels.get(key)).cloned().unwrap_or_default();
+fn owner(labels: &HashMap<String, String>) -> (String, String) {
+    let label = |key| labels.get(key).cloned().unwrap_or_default();
     (label(RUN_LABEL), label(HOST_LABEL))
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::cluster::mock::keeper::{Keeper, Order};
 use crate::cluster::peers::Peers;
+use crate::cluster::view::Topics;
 use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, view, wire};
 use crate::fault::{Probe, ProcessState, Signal};
 use crate::history::Environment;
@@ -130,7 +131,7 @@ impl Cluster for MockCluster {
         let mut asked = self.peers.without(except);
         asked.addresses.retain(|(id, _)| !down.contains(id));
         let names: Vec<String> = self.topics.iter().map(|topic| topic.name.clone()).collect();
-        let mut view = view::ask_all(&asked, &names, LOOK_LIMIT).await?;
+        let mut view = view::ask_all(&asked, Topics::Named(&names), LOOK_LIMIT).await?;
         // The mock goes on naming a broker that is down; a real cluster's metadata would not.
         view.brokers.retain(|broker| !down.contains(broker));
         for partition in &mut view.partitions {

@@ -168,9 +168,9 @@ pub async fn reach_within(access: &Access, limit: Duration) -> Result<Reached, R
 }
 
 /// The brokers that cannot be reached where they tell clients to go.
-pub async fn strangers(peers: &Peers) -> Vec<(BrokerId, Endpoint, WireError)> {
+pub async fn strangers(peers: &Peers, limit: Duration) -> Vec<(BrokerId, Endpoint, WireError)> {
     let looks = peers.addresses.iter().map(|(id, endpoint)| async move {
-        let opened = Connection::open(endpoint, &peers.security, ATTEMPT_LIMIT).await;
+        let opened = Connection::open(endpoint, &peers.security, limit).await;
         opened.err().map(|error| (*id, endpoint.clone(), error))
     });
     futures_util::future::join_all(looks).await.into_iter().flatten().collect()
@@ -179,7 +179,7 @@ pub async fn strangers(peers: &Peers) -> Vec<(BrokerId, Endpoint, WireError)> {
 /// Like [`reach`], and at least one broker can be reached where it tells clients to go.
 pub async fn reach_for_clients(access: &Access) -> Result<Reached, ReachError> {
     let reached = reach(access).await?;
-    let strangers = strangers(&reached.peers).await;
+    let strangers = strangers(&reached.peers, ATTEMPT_LIMIT).await;
     if strangers.len() == reached.peers.addresses.len() {
         let addresses = strangers.into_iter().map(|(_, endpoint, _)| endpoint).collect();
         return Err(ReachError::Advertised { via: reached.via, addresses });

@@ -3,8 +3,12 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use crate::cluster::broker::Member;
+use crate::cluster::engine::Engine;
 use crate::cluster::peers::Peers;
+use crate::cluster::view::Topics;
 use crate::cluster::{ClusterError, LOOK_LIMIT, view};
+use crate::fault::ProcessState;
 use crate::kafka::ClusterView;
 use crate::scenario::TopicSpec;
 
@@ -25,7 +29,7 @@ pub(crate) async fn wait<F: Future<Output = Result<(), ClusterError>>>(
 ) -> Result<(), ClusterError> {
     let began = Instant::now();
     loop {
-        let last_seen = match view::ask_all(peers, topics, LOOK_LIMIT).await {
+        let last_seen = match view::ask_all(peers, Topics::Named(topics), LOOK_LIMIT).await {
             Ok(view) => match good(&view) {
                 Ok(()) => return Ok(()),
                 Err(missing) => missing,
@@ -43,6 +47,31 @@ pub(crate) async fn wait<F: Future<Output = Result<(), ClusterError>>>(
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
+}
+
+/// A broker that died while starting will not get better; its log says why.
+pub(crate) async fn find_the_dead(engine: &Engine, members: &[Member]) -> Result<(), ClusterError> {
+    for member in members {
+        if let ProcessState::Exited { exit_code } = engine.process_state(&member.name).await? {
+            let log = engine.log_tail(&member.name).await;
+            return Err(ClusterError::BrokerDied { broker: member.id, exit_code, log });
+        }
+    }
+    Ok(())
+}
+
+/// Adds the end of each broker's log to the error of a wait that was too long.
+pub(crate) async fn with_logs(
+    waited: Result<(), ClusterError>,
+    engine: &Engine,
+    members: &[Member],
+) -> Result<(), ClusterError> {
+    let Err(ClusterError::NotReady { limit_s, waited_for, last_seen, .. }) = waited else { return waited };
+    let mut logs = String::new();
+    for member in members {
+        logs.push_str(&format!("\n  {}:\n{}", member.id, engine.log_tail(&member.name).await));
+    }
+    Err(ClusterError::NotReady { limit_s, waited_for, last_seen, logs })
 }
 
 /// How many partitions these topics have together.

@@ -20,11 +20,20 @@ use crate::cluster::peers::Peers;
 use crate::cluster::wire::{Connection, Security, WireError};
 use crate::kafka::{BrokerId, ClusterView, Endpoint, LeaderEpoch, Partition, PartitionView, TopicPartition};
 
+/// Which topics a view shows.
+#[derive(Clone, Copy, Debug)]
+pub enum Topics<'a> {
+    /// These.
+    Named(&'a [String]),
+    /// All that there are, Kafka's own included.
+    All,
+}
+
 /// Asks every address at once and keeps the newest answer.
 ///
 /// Brokers learn of changes one after another. The active controller's own broker is first to know, so its answer
 /// wins; else the one that has seen the most elections.
-pub async fn ask_all(peers: &Peers, topics: &[String], limit: Duration) -> Result<ClusterView, ClusterError> {
+pub async fn ask_all(peers: &Peers, topics: Topics<'_>, limit: Duration) -> Result<ClusterView, ClusterError> {
     let looks = peers
         .addresses
         .iter()
@@ -56,7 +65,7 @@ fn elections(view: &ClusterView) -> i64 {
 pub async fn ask_one(
     endpoint: &Endpoint,
     security: &Security,
-    topics: &[String],
+    topics: Topics<'_>,
     limit: Duration,
 ) -> Result<ClusterView, WireError> {
     let mut connection = Connection::open(endpoint, security, limit).await?;
@@ -69,10 +78,15 @@ pub async fn ask_one(
     Ok(view)
 }
 
-fn metadata_request(topics: &[String]) -> MetadataRequest {
-    let topics =
-        topics.iter().map(|topic| MetadataRequestTopic::default().with_name(Some(topic_name(topic)))).collect();
-    MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(false)
+fn metadata_request(topics: Topics<'_>) -> MetadataRequest {
+    let named = |topics: &[String]| {
+        topics.iter().map(|topic| MetadataRequestTopic::default().with_name(Some(topic_name(topic)))).collect()
+    };
+    let topics = match topics {
+        Topics::All => None,
+        Topics::Named(topics) => Some(named(topics)),
+    };
+    MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false)
 }
 
 fn topic_name(topic: &str) -> TopicName {
@@ -174,7 +188,7 @@ mod tests {
             .map(|(address, id)| (BrokerId(id), address.parse().expect("an address")))
             .collect();
         let peers = Peers::plaintext(brokers);
-        let view = ask_all(&peers, &["chat".to_owned()], Duration::from_secs(5)).await.expect("a view");
+        let view = ask_all(&peers, Topics::Named(&["chat".to_owned()]), Duration::from_secs(5)).await.expect("a view");
         assert_eq!(view.brokers, [BrokerId(1), BrokerId(2), BrokerId(3)]);
         assert_eq!(view.partitions.len(), 3);
         assert!(view.partitions.iter().all(|partition| partition.leader.is_some() && partition.isr.len() == 3));
@@ -182,8 +196,9 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_to_ask_is_an_error_that_says_so() {
-        let error =
-            ask_all(&Peers::plaintext(Vec::new()), &[], Duration::from_secs(1)).await.expect_err("nobody is there");
+        let error = ask_all(&Peers::plaintext(Vec::new()), Topics::All, Duration::from_secs(1))
+            .await
+            .expect_err("nobody is there");
         assert!(error.to_string().contains("nobody to ask"), "{error}");
     }
 }

@@ -8,7 +8,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder};
 
-use super::{CALL_LIMIT, Engine, absent_is_none, limited, to_map, to_process_state};
+use super::{CALL_LIMIT, Engine, Part, absent_is_none, limited, to_map, to_process_state};
 use crate::cluster::ClusterError;
 use crate::fault::ProcessState;
 
@@ -64,16 +64,6 @@ impl Engine {
         Ok(running.into_iter().filter(publishes).map(name_of).collect())
     }
 
-    /// The containers that carry a label with this value, running or not, by name.
-    pub async fn containers_labelled(&self, key: &str, value: &str) -> Result<Vec<String>, ClusterError> {
-        let filters = HashMap::from([("label".to_owned(), vec![format!("{key}={value}")])]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let found = limited("list containers", CALL_LIMIT, self.docker.list_containers(Some(options))).await?;
-        let mut names: Vec<String> = found.into_iter().map(name_of).collect();
-        names.sort();
-        Ok(names)
-    }
-
     /// Makes a container that comes back with the engine, unless somebody stopped it.
     pub async fn create_container(&self, new: &NewContainer) -> Result<(), ClusterError> {
         let (host_port, inner_port) = new.port;
@@ -110,6 +100,16 @@ impl Engine {
         limited(&format!("create container {}", new.name), CALL_LIMIT, call).await.map(drop)
     }
 
+    /// The end of a container's log, indented, for an error message.
+    pub async fn log_tail(&self, container: &str) -> String {
+        match self.logs(container, Part::Last(15)).await {
+            Ok(log) => {
+                String::from_utf8_lossy(&log).lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+            }
+            Err(error) => format!("    (no log: {error})"),
+        }
+    }
+
     /// Lets a container run on if it is frozen; no error when it is not.
     pub async fn thaw(&self, container: &str) -> Result<(), ClusterError> {
         match self.process_state(container).await? {
@@ -134,7 +134,7 @@ fn facts(name: &str, inspected: ContainerInspectResponse) -> ContainerFacts {
     }
 }
 
-fn name_of(container: ContainerSummary) -> String {
+pub(super) fn name_of(container: ContainerSummary) -> String {
     let name = container.names.unwrap_or_default().into_iter().next().or(container.id).unwrap_or_default();
     name.trim_start_matches('/').to_owned()
 }

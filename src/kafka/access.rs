@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub const DEFAULT_PORT: u16 = 9092;
 
 /// Property names that end like this hold secrets, which no message and no report may show.
-const SECRET_ENDINGS: [&str; 4] = ["password", ".pem", "token", "secret"];
+const SECRET_ENDINGS: [&str; 5] = ["password", ".pem", "token", "secret", "jaas.config"];
 
 /// What is shown in a secret's place.
 const HIDDEN: &str = "(hidden)";
@@ -177,7 +177,8 @@ fn expand_one(text: &str, lookup: &impl Fn(&str) -> Option<String>) -> Result<St
             rest = after;
         } else if let Some(reference) = after.strip_prefix('{') {
             let (name, after) = reference.split_once('}').ok_or("has a `${` without its `}`")?;
-            let value = lookup(name).ok_or_else(|| format!("needs the environment variable {name}, which is not set"))?;
+            let value =
+                lookup(name).ok_or_else(|| format!("needs the environment variable {name}, which is not set"))?;
             expanded.push_str(&value);
             rest = after;
         } else {

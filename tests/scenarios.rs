@@ -51,6 +51,10 @@ macro_rules! warned {
     };
 }
 
+// Below the macros, which it uses.
+#[path = "scenarios/attached.rs"]
+mod attached;
+
 fn faults(lines: &[&str]) -> String {
     let tables: Vec<String> = lines.iter().map(|fault| format!("[[fault]]\n{}\n", fault.replace("; ", "\n"))).collect();
     with(&tables.concat())

@@ -171,6 +171,8 @@ pub struct ClientSeed {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -226,6 +228,27 @@ mod tests {
         // Written down once: whoever changes these numbers breaks every stored seed.
         let plan = plan(&scenario(&fault("a", "at = \"1s\"")), 42);
         insta::assert_snapshot!(to_json(&plan));
+    }
+
+    #[test]
+    fn of_an_attached_cluster_those_are_drawn_whose_containers_are_named() {
+        let attach = "[cluster]\nkind = \"attach\"\nbootstrap = [\"kafka\"]\nbrokers = 5\n\
+            containers = { 0 = \"kafka-0\", 7 = \"kafka-7\", 101 = \"kafka-101\" }\n";
+        let mut firsts = BTreeSet::new();
+        for seed in 0..40 {
+            let draw = plan(&scenario(&(fault("a", "at = \"1s\"") + attach)), seed).steps.remove(0).draw;
+            firsts.insert(draw[0]);
+            assert_eq!(BTreeSet::from_iter(draw), BTreeSet::from([0, 7, 101]));
+        }
+        assert_eq!(firsts, BTreeSet::from([0, 7, 101]), "each of them comes first under some seed");
+    }
+
+    #[test]
+    fn ids_that_count_from_one_are_drawn_alike_whoever_started_the_brokers() {
+        let attach = "[cluster]\nkind = \"attach\"\nbootstrap = [\"kafka\"]\n\
+            containers = { 3 = \"kafka-3\", 1 = \"kafka-1\", 2 = \"kafka-2\" }\n";
+        let faults = fault("a", "at = \"1s\"");
+        assert_eq!(plan(&scenario(&(faults.clone() + attach)), 42).steps, plan(&scenario(&faults), 42).steps);
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 //! [`raw`] is the TOML as people write it, with spans; [`validate`] turns it into a [`Scenario`] or into all its problems at
 //! once, each under its own line. [`parse`] and [`load`] are the way in.
 
+mod address;
 mod leaf;
 mod problem;
 pub mod raw;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+pub use address::Containers;
 pub use leaf::{ByteRange, Bytes, Expectations, Properties, Property};
 pub use problem::{Problem, Problems, ScenarioError};
 pub use read::{At, Field, FromToml};

@@ -51,6 +51,10 @@ macro_rules! warned {
     };
 }
 
+// Below the macros, which it uses.
+#[path = "scenarios/attached.rs"]
+mod attached;
+
 fn faults(lines: &[&str]) -> String {
     let tables: Vec<String> = lines.iter().map(|fault| format!("[[fault]]\n{}\n", fault.replace("; ", "\n"))).collect();
     with(&tables.concat())
@@ -203,7 +207,7 @@ fn a_stored_scenario_is_read_back_as_it_was() {
 
 #[test]
 fn a_plan_is_drawn_for_people() {
-    for name in ["kill-one", "kill-leader", "controls/acks-one-loses"] {
+    for name in ["kill-one", "kill-leader", "controls/acks-one-loses", "attach-compose"] {
         let parsed = scenario::load(Path::new(&format!("scenarios/{name}.toml"))).expect("it ships");
         let plan = plan(&parsed.scenario, 42);
         insta::assert_snapshot!(name.replace('/', "-"), render_timeline(&parsed.scenario, &plan, Style::Plain));

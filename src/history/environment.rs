@@ -13,9 +13,9 @@ pub struct Environment {
     pub wiber_chaos: String,
     /// The client library's version.
     pub librdkafka: String,
-    /// `docker` or `mock`.
+    /// `docker`, `attach` or `mock`.
     pub cluster: String,
-    /// The image that the brokers ran; `None` for a mock.
+    /// The image that the brokers ran; `None` for brokers that the run did not start.
     pub image: Option<String>,
     /// Its content digest or id, as the engine tells it.
     pub image_digest: Option<String>,

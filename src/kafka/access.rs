@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub const DEFAULT_PORT: u16 = 9092;
 
 /// Property names that end like this hold secrets, which no message and no report may show.
-const SECRET_ENDINGS: [&str; 4] = ["password", ".pem", "token", "secret"];
+const SECRET_ENDINGS: [&str; 5] = ["password", ".pem", "token", "secret", "jaas.config"];
 
 /// What is shown in a secret's place.
 const HIDDEN: &str = "(hidden)";

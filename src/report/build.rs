@@ -15,7 +15,7 @@ use crate::history::{Closure, Environment, EventKind, History, ProcessRole};
 use crate::kafka::{ProcessId, TimeNs};
 use crate::plan::Plan;
 use crate::report::Standing;
-use crate::scenario::Scenario;
+use crate::scenario::{ClusterSpec, Scenario};
 use crate::verdict::Verdict;
 
 /// Nanoseconds in a second.
@@ -64,7 +64,7 @@ pub fn build(inputs: Inputs<'_>) -> Report {
         end_ns,
         seconds: seconds::series(history, end_ns, &phases, &faults),
         max_in_flight: seconds::max_in_flight(history, end_ns),
-        brokers: lanes::brokers(history, inputs.plan, inputs.scenario.cluster.brokers, end_ns),
+        brokers: lanes::brokers(history, inputs.plan, known_brokers(&inputs.scenario.cluster), end_ns),
         groups: groups::reports(history, inputs.scenario),
         latencies: latency::windows(history, end_ns, &phases, &faults),
         cards: cards::cards(history, &anomalies),
@@ -74,6 +74,12 @@ pub fn build(inputs: Inputs<'_>) -> Report {
         partitions,
         anomalies,
     }
+}
+
+/// The brokers that there certainly are. An attached cluster's ids are its own: only what the scenario names is known.
+fn known_brokers(cluster: &ClusterSpec) -> Vec<i32> {
+    let unnamed = cluster.attach.as_ref().is_some_and(|attach| attach.containers.is_empty());
+    if unnamed { Vec::new() } else { cluster.broker_ids() }
 }
 
 /// The time of the last thing recorded.
@@ -121,7 +127,22 @@ fn label(history: &History, process: ProcessId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::known_brokers;
     use crate::report::fixture;
+    use crate::scenario;
+
+    #[test]
+    fn an_attached_clusters_brokers_are_not_guessed() {
+        let known = |cluster: &str| {
+            let rest = "[[topic]]\nname = \"chat\"\n[[producer]]\nname = \"p\"\ntopic = \"chat\"\n";
+            let text = format!("name = \"s\"\n[cluster]\n{cluster}\n{rest}");
+            known_brokers(&scenario::parse("s.toml", &text).expect("the test's scenario is right").scenario.cluster)
+        };
+        let attach = "kind = \"attach\"\nbootstrap = [\"kafka\"]\n";
+        assert_eq!(known(""), [1, 2, 3]);
+        assert_eq!(known(attach), [0; 0], "ids may be any, and are seen in the history");
+        assert_eq!(known(&format!("{attach}brokers = 9\ncontainers = {{ 0 = \"k-0\", 7 = \"k-7\" }}")), [0, 7]);
+    }
 
     #[test]
     fn an_empty_history_makes_an_empty_report() {

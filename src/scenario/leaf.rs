@@ -6,6 +6,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::address::is_reference;
 use super::problem::Problems;
 use super::read::{At, FromToml, integer, span_of};
 use super::suggest::{listed, nearest};
@@ -13,6 +14,7 @@ use super::units::{self, NotAQuantity};
 use super::{ClusterKind, CommitMode, Metric, Rate};
 use crate::anomaly::{CheckName, Expectation};
 use crate::fault::{Signal, Target};
+use crate::kafka::is_secret;
 
 impl FromToml for String {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
@@ -268,6 +270,9 @@ impl Properties {
                     continue;
                 }
             };
+            if is_secret(&name) && !is_reference(&text) {
+                problems.hide(value.span());
+            }
             self.0.insert(name, Property { value: text, key_span: key.span(), span: value.span() });
         }
     }
@@ -276,7 +281,8 @@ impl Properties {
 impl FromToml for Properties {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         let Some(table) = value.get_ref().as_table() else {
-            problems.wrong_type(key, value, "a table of properties", "write config = { \"property.name\" = value }");
+            let help = format!("write {key} = {{ \"property.name\" = value }}");
+            problems.wrong_type(key, value, "a table of properties", &help);
             return None;
         };
         let mut properties = Self::default();

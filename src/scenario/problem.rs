@@ -104,11 +104,12 @@ impl Diagnostic for Problem {
 pub struct Problems {
     source: Source,
     list: Vec<Problem>,
+    hidden: Vec<Span>,
 }
 
 impl Problems {
     pub(super) fn new(file_name: &str, text: &str) -> Self {
-        Self { source: Arc::new(NamedSource::new(file_name, text.to_owned())), list: Vec::new() }
+        Self { source: Arc::new(NamedSource::new(file_name, text.to_owned())), list: Vec::new(), hidden: Vec::new() }
     }
 
     /// Notes a mistake that refuses the scenario.
@@ -132,11 +133,34 @@ impl Problems {
         self.list.iter().any(|problem| problem.severity == Severity::Error)
     }
 
+    /// Notes a secret: no message shows what stands there, although it shows the line.
+    pub(super) fn hide(&mut self, span: Span) {
+        self.hidden.push(span);
+    }
+
     /// Everything, in the order of the file.
     pub(super) fn into_sorted(mut self) -> Vec<Problem> {
+        if !self.hidden.is_empty() {
+            let source = Arc::new(NamedSource::new(self.source.name(), masked(self.source.inner(), &self.hidden)));
+            self.list.iter_mut().for_each(|problem| problem.source = Arc::clone(&source));
+        }
         self.list.sort_by_key(Problem::start);
         self.list
     }
+}
+
+/// The text with a star for each byte of what is hidden, so that everything else stays in its place.
+fn masked(text: &str, hidden: &[Span]) -> String {
+    let mut masked = String::with_capacity(text.len());
+    for (at, letter) in text.char_indices() {
+        let is_hidden = hidden.iter().any(|span| span.contains(&at)) && !matches!(letter, '"' | '\'' | '\n' | '\r');
+        if is_hidden {
+            masked.extend(std::iter::repeat_n('*', letter.len_utf8()));
+        } else {
+            masked.push(letter);
+        }
+    }
+    masked
 }
 
 /// Why there is no scenario.

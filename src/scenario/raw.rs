@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::address::Containers;
 use super::leaf::{ByteRange, Bytes, Expectations, Properties};
 use super::problem::{Problems, Span};
 use super::read::{At, TOP_LEVEL_KEYS, raw_table};
 use super::{ClusterKind, CommitMode, Metric, Rate};
 use crate::fault::{Signal, Target};
+use crate::kafka::Endpoint;
 
 /// Reads the file, noting all that is wrong with it; `None` when it is not even TOML.
 pub(super) fn read(text: &str, problems: &mut Problems) -> Option<RawScenario> {
@@ -91,18 +93,24 @@ raw_table! {
 raw_table! {
     /// `[cluster]`.
     RawCluster, "[cluster]" {
-        /// `docker` or `mock`. Without it: `docker`.
+        /// `docker`, `attach` or `mock`. Without it: `docker`.
         kind = "kind": ClusterKind,
-        /// How many brokers. Without it: 3.
+        /// How many brokers. Without it: 3, or as many as there are containers when some are named.
         brokers = "brokers": u32,
         /// The image to run. Without it: the official one, else the local drop-in.
         image = "image": String,
         /// Each broker's heap. Without it: `512MiB`.
         heap = "heap": Bytes,
-        /// How long the cluster may take to start. Without it: `180s`.
+        /// How long the cluster may take to start, or to answer. Without it: `180s`.
         start_limit = "start-limit": Duration,
         /// Broker properties, over the safe defaults.
         config = "config": Properties,
+        /// Whom to ask first. Required with `attach`, and only there.
+        bootstrap = "bootstrap": Vec<At<Endpoint>>,
+        /// The containers of the brokers that faults may strike, with `attach`. Without it: none may be.
+        containers = "containers": Containers,
+        /// librdkafka properties of every client's connections, with `attach`. Without it: plain text.
+        client = "client": Properties,
     }
 }
 

@@ -1,7 +1,7 @@
 //! "Did you mean": the known word nearest to what was written.
 
 /// What people write who think of another tool, and what it is called here.
-const OTHER_WORDS: [(&str, &str); 17] = [
+const OTHER_WORDS: [(&str, &str); 20] = [
     ("duration", "for"),
     ("length", "for"),
     ("start", "at"),
@@ -19,6 +19,9 @@ const OTHER_WORDS: [(&str, &str); 17] = [
     ("checks", "expect"),
     ("properties", "config"),
     ("type", "kind"),
+    ("servers", "bootstrap"),
+    ("hosts", "bootstrap"),
+    ("security", "client"),
 ];
 
 /// Below this likeness (Jaro-Winkler, 0 to 1) a suggestion confuses more than it helps.

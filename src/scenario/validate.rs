@@ -3,6 +3,8 @@
 //! A value that could not be read has been noted by the reader; the checks here look only at values that could, so that
 //! one mistake is told once and not again by everything that depends on it.
 
+mod access;
+mod attach;
 mod client;
 mod cluster;
 mod expect;

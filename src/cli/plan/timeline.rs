@@ -9,7 +9,7 @@ use crate::fault::{FaultId, FaultKind, Target};
 use crate::plan::{Plan, PlannedStart, Step};
 use crate::scenario::timing::earliest_starts;
 use crate::scenario::units::{plural, show};
-use crate::scenario::{ClusterKind, Rate, Scenario};
+use crate::scenario::{AttachSpec, ClusterKind, ClusterSpec, Rate, Scenario};
 
 /// How many columns the chaos phase takes in the drawing.
 const LANE_COLUMNS: u64 = 60;
@@ -31,13 +31,8 @@ fn write_head(out: &mut String, scenario: &Scenario, plan: &Plan, style: Style) 
     if let Some(description) = &scenario.description {
         writeln!(out, "{description}")?;
     }
-    let kind = match scenario.cluster.kind {
-        ClusterKind::Docker => "in Docker",
-        ClusterKind::Attach => "that are there already, and stay",
-        ClusterKind::Mock => "mocked in this process: proves nothing about Kafka",
-    };
     writeln!(out, "\n{}", style.bold("Cluster"))?;
-    writeln!(out, "  {}, {kind}", plural(scenario.cluster.brokers, "broker"))?;
+    write_cluster(out, &scenario.cluster)?;
     for topic in &scenario.topics {
         let (partitions, replicas) =
             (plural(topic.partitions, "partition"), plural(topic.replication_factor, "replica"));
@@ -57,6 +52,34 @@ fn write_head(out: &mut String, scenario: &Scenario, plan: &Plan, style: Style) 
         writeln!(out, "  {}: {members} reading {}", group.name, group.topics.join(", "))?;
     }
     Ok(())
+}
+
+fn write_cluster(out: &mut String, cluster: &ClusterSpec) -> std::fmt::Result {
+    let brokers = plural(cluster.brokers, "broker");
+    match cluster.kind {
+        ClusterKind::Docker => writeln!(out, "  {brokers}, in Docker"),
+        ClusterKind::Mock => writeln!(out, "  {brokers}, mocked in this process: proves nothing about Kafka"),
+        ClusterKind::Attach => {
+            writeln!(
+                out,
+                "  {brokers}, there already, and they stay; the run's own topics and groups are deleted afterwards"
+            )?;
+            cluster.attach.as_ref().map_or(Ok(()), |attach| write_attached(out, attach))
+        }
+    }
+}
+
+/// Whom to ask first, and whom faults may strike.
+fn write_attached(out: &mut String, attach: &AttachSpec) -> std::fmt::Result {
+    let bootstrap: Vec<String> = attach.bootstrap.iter().map(ToString::to_string).collect();
+    writeln!(out, "  bootstrap: {}", bootstrap.join(", "))?;
+    let containers: Vec<String> =
+        attach.containers.iter().map(|(broker, container)| format!("{container} ({broker})")).collect();
+    if containers.is_empty() {
+        writeln!(out, "  containers: none, so that no broker's process can be struck")
+    } else {
+        writeln!(out, "  containers: {}", containers.join(", "))
+    }
 }
 
 fn write_phases(out: &mut String, plan: &Plan, style: Style) -> std::fmt::Result {
@@ -92,7 +115,7 @@ fn write_faults(out: &mut String, scenario: &Scenario, plan: &Plan, style: Style
     for step in &plan.steps {
         // Padded before it is styled: colour codes have no width.
         let id = style.bold(&format!("{:ids$}", step.fault.0));
-        writeln!(out, "  {id}  {}", sentence(step))?;
+        writeln!(out, "  {id}  {}", sentence(step, scenario.cluster.brokers))?;
     }
     Ok(())
 }
@@ -121,7 +144,7 @@ fn lane(step: &Step, start: Duration, chaos_ms: u64) -> String {
 }
 
 /// `at 5s for 15s: kill random (draws 2, then 3, 1) with SIGKILL`.
-fn sentence(step: &Step) -> String {
+fn sentence(step: &Step, brokers: u32) -> String {
     let when = match &step.start {
         PlannedStart::AtMs(at_ms) => format!("at {}", shown(*at_ms)),
         PlannedStart::After { fault, delay_ms: 0 } => format!("when `{fault}` is healed"),
@@ -138,12 +161,12 @@ fn sentence(step: &Step) -> String {
         }
         FaultKind::Pause => String::new(),
     };
-    format!("{when}, {length}: {} {}{}{how}", step.kind.name(), step.target, drawn(step))
+    format!("{when}, {length}: {} {}{}{how}", step.kind.name(), step.target, drawn(step, brokers))
 }
 
 /// Whom a random target strikes: the seed has decided it already.
-fn drawn(step: &Step) -> String {
-    let brokers = step.draw.len();
+fn drawn(step: &Step, brokers: u32) -> String {
+    let brokers = brokers as usize;
     let count = match step.target {
         Target::Random(count) => count,
         Target::Minority => brokers.saturating_sub(1) / 2,

@@ -18,10 +18,10 @@ struct Replay<'a> {
     registered: Option<BTreeSet<BrokerId>>,
 }
 
-/// One lane a broker: those of the scenario and any other that the cluster named.
-pub(super) fn brokers(history: &History, plan: &Plan, brokers: u32, end_ns: TimeNs) -> Vec<BrokerLane> {
+/// One lane a broker: those that are known beforehand and any other that the cluster named.
+pub(super) fn brokers(history: &History, plan: &Plan, known: Vec<i32>, end_ns: TimeNs) -> Vec<BrokerLane> {
     let mut lanes: BTreeMap<BrokerId, Vec<BrokerSpan>> =
-        (1..=i32::try_from(brokers).unwrap_or(i32::MAX)).map(|id| (BrokerId(id), Vec::new())).collect();
+        known.into_iter().map(|id| (BrokerId(id), Vec::new())).collect();
     let mut replay = Replay {
         kinds: plan.steps.iter().map(|step| (&step.fault, &step.kind)).collect(),
         struck: BTreeMap::new(),

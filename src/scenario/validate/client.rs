@@ -4,6 +4,8 @@
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 
+use crate::kafka::is_secret;
+use crate::scenario::ClusterKind;
 use crate::scenario::leaf::{Properties, Property};
 use crate::scenario::problem::Problems;
 use crate::scenario::suggest::nearest;
@@ -15,10 +17,12 @@ pub(super) enum Role {
     Producer,
     /// A consumer group's.
     Group,
+    /// Every client's: those of `[cluster.client]`.
+    Everyone,
 }
 
-/// Properties that belong to the harness, with the reason, for either role.
-const OWNED: [(&str, &str); 9] = [
+/// Properties that belong to the harness, with the reason, for every role.
+const OWNED: [(&str, &str); 8] = [
     ("bootstrap.servers", "the harness knows the brokers it started"),
     ("metadata.broker.list", "the harness knows the brokers it started"),
     ("client.id", "the history tells the clients apart by it"),
@@ -26,7 +30,6 @@ const OWNED: [(&str, &str); 9] = [
     ("debug", "librdkafka's debug log would drown the run's own"),
     ("log_level", "the harness collects the log itself"),
     ("test.mock.num.brokers", "write kind = \"mock\" in [cluster] instead"),
-    ("security.protocol", "the cluster speaks plain text to its clients"),
     ("plugin.library.paths", "a plugin could change records before they are recorded"),
 ];
 
@@ -55,7 +58,7 @@ const OWNED_BY_GROUPS: [(&str, &str); 8] = [
 ];
 
 /// Property names that people reach for, so that a slip finds its word; librdkafka has no way to list its own.
-const WELL_KNOWN: [&str; 27] = [
+const WELL_KNOWN: [&str; 37] = [
     "acks",
     "allow.auto.create.topics",
     "auto.commit.interval.ms",
@@ -64,6 +67,7 @@ const WELL_KNOWN: [&str; 27] = [
     "compression.type",
     "delivery.timeout.ms",
     "enable.idempotence",
+    "enable.ssl.certificate.verification",
     "fetch.min.bytes",
     "fetch.wait.max.ms",
     "group.protocol",
@@ -80,21 +84,26 @@ const WELL_KNOWN: [&str; 27] = [
     "request.timeout.ms",
     "retries",
     "retry.backoff.ms",
+    "sasl.mechanism",
+    "sasl.password",
+    "sasl.username",
+    "security.protocol",
     "session.timeout.ms",
     "socket.timeout.ms",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.key.password",
     "topic.metadata.refresh.interval.ms",
 ];
 
 /// Checks every property by itself, then together.
-pub(super) fn check(config: &Properties, role: Role, problems: &mut Problems) {
+pub(super) fn check(config: &Properties, role: Role, cluster: Option<ClusterKind>, problems: &mut Problems) {
+    let cluster = cluster.unwrap_or(ClusterKind::Docker);
     for (name, property) in &config.0 {
-        match owner_reason(name, role) {
-            Some(reason) => {
-                problems
-                    .error(&property.key_span, format!("`{name}` is set by the harness"), "cannot be set here")
-                    .help(format!("remove it: {reason}"));
-            }
-            None => ask_librdkafka(name, property, problems),
+        if !refuse_owned(name, property, role, cluster, problems) {
+            ask_librdkafka(name, property, Some(&property.value), problems);
         }
     }
     if role == Role::Producer {
@@ -102,17 +111,48 @@ pub(super) fn check(config: &Properties, role: Role, problems: &mut Problems) {
     }
 }
 
-fn owner_reason(name: &str, role: Role) -> Option<&'static str> {
-    let own: &[(&str, &str)] = match role {
-        Role::Producer => &OWNED_BY_PRODUCERS,
-        Role::Group => &OWNED_BY_GROUPS,
-    };
-    OWNED.iter().chain(own).find(|(owned, _)| *owned == name).map(|(_, reason)| *reason)
+/// Whether the property belongs to the harness, which is noted.
+pub(super) fn refuse_owned(
+    name: &str,
+    property: &Property,
+    role: Role,
+    cluster: ClusterKind,
+    problems: &mut Problems,
+) -> bool {
+    let reason = owner_reason(name, role, cluster);
+    if let Some(reason) = reason {
+        problems
+            .error(&property.key_span, format!("`{name}` is set by the harness"), "cannot be set here")
+            .help(format!("remove it: {reason}"));
+    }
+    reason.is_some()
 }
 
-/// Lets librdkafka judge the name and the value.
-fn ask_librdkafka(name: &str, property: &Property, problems: &mut Problems) {
-    let Err(error) = ClientConfig::new().set(name, &property.value).create_native_config() else { return };
+fn owner_reason(name: &str, role: Role, cluster: ClusterKind) -> Option<&'static str> {
+    let is_attached = cluster == ClusterKind::Attach;
+    if is_attached && matches!(name, "bootstrap.servers" | "metadata.broker.list") {
+        return Some("`bootstrap` in [cluster] says where the brokers are");
+    }
+    let is_security = ["ssl.", "sasl."].iter().any(|prefix| name.starts_with(prefix))
+        || matches!(name, "security.protocol" | "enable.ssl.certificate.verification");
+    if is_security && role != Role::Everyone {
+        let plain = "the cluster speaks plain text to its clients";
+        return Some(if is_attached {
+            "all clients connect alike, so it belongs into [cluster.client]"
+        } else {
+            plain
+        });
+    }
+    let of_producers = OWNED_BY_PRODUCERS.iter().filter(|_| role != Role::Group);
+    let of_groups = OWNED_BY_GROUPS.iter().filter(|_| role != Role::Producer);
+    let mut owned = OWNED.iter().chain(of_producers).chain(of_groups);
+    owned.find(|(owned, _)| *owned == name).map(|(_, reason)| *reason)
+}
+
+/// Lets librdkafka judge the name, and the value if it is known before the run. Whether there is such a property.
+pub(super) fn ask_librdkafka(name: &str, property: &Property, value: Option<&str>, problems: &mut Problems) -> bool {
+    let asked = ClientConfig::new().set(name, value.unwrap_or_default()).create_native_config();
+    let Err(error) = asked else { return true };
     let reason = match &error {
         KafkaError::ClientConfig(_, reason, _, _) => reason.trim().to_owned(),
         other => other.to_string(),
@@ -124,11 +164,15 @@ fn ask_librdkafka(name: &str, property: &Property, problems: &mut Problems) {
             Some(meant) => problem.help(format!("did you mean `{meant}`?")),
             None => problem.help("its CONFIGURATION.md lists every property"),
         };
-    } else {
+        return false;
+    }
+    if let Some(value) = value {
+        let value = if is_secret(name) { "(hidden)" } else { value };
         problems
-            .error(&property.span, format!("librdkafka refuses `{name}` = \"{}\"", property.value), "not a legal value")
+            .error(&property.span, format!("librdkafka refuses `{name}` = \"{value}\""), "not a legal value")
             .help(format!("librdkafka says: {reason}"));
     }
+    true
 }
 
 /// What a producer's `acks` asks for.

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{count, items, names, require};
+use super::{attach, count, items, names, require};
 use crate::scenario::leaf::{Bytes, Properties, Property};
-use crate::scenario::problem::Problems;
+use crate::scenario::problem::{Problems, Span};
 use crate::scenario::raw::{RawCluster, RawScenario, RawTopic};
-use crate::scenario::read::At;
+use crate::scenario::read::{At, Field};
 use crate::scenario::{ClusterKind, ClusterSpec, TopicSpec, units};
 
 const MOST_BROKERS: u32 = 30;
+/// The run's machine only watches them.
+const MOST_ATTACHED_BROKERS: u32 = 1000;
 const MOST_PARTITIONS: u32 = 10_000;
 const DEFAULT_BROKERS: u32 = 3;
 const DEFAULT_PARTITIONS: u32 = 3;
@@ -38,13 +40,36 @@ const OWNED_BROKER_PROPERTIES: [&str; 14] = [
     "process.roles",
 ];
 
+/// What kind of cluster it is, unless that could not be read.
+pub(super) fn kind(raw: &RawScenario) -> Option<ClusterKind> {
+    if raw.cluster.is_missing() {
+        return Some(ClusterKind::Docker);
+    }
+    kind_of(raw.cluster.value()?)
+}
+
+fn kind_of(cluster: &RawCluster) -> Option<ClusterKind> {
+    if cluster.kind.is_missing() { Some(ClusterKind::Docker) } else { cluster.kind.value().copied() }
+}
+
 /// How many brokers there are, unless that could not be read.
 pub(super) fn brokers(raw: &RawScenario) -> Option<u32> {
     if raw.cluster.is_missing() {
         return Some(DEFAULT_BROKERS);
     }
-    let brokers = &raw.cluster.value()?.brokers;
-    if brokers.is_missing() { Some(DEFAULT_BROKERS) } else { brokers.value().copied() }
+    let cluster = raw.cluster.value()?;
+    if cluster.brokers.is_missing() { default_brokers(cluster) } else { cluster.brokers.value().copied() }
+}
+
+/// Who names the containers of an attached cluster has counted its brokers.
+fn default_brokers(cluster: &RawCluster) -> Option<u32> {
+    match &cluster.containers {
+        Field::Good(named) if kind_of(cluster) == Some(ClusterKind::Attach) && !named.value.0.is_empty() => {
+            u32::try_from(named.value.0.len()).ok()
+        }
+        Field::Bad => None,
+        Field::Good(_) | Field::Missing => Some(DEFAULT_BROKERS),
+    }
 }
 
 /// How many partitions a topic has, unless that could not be read.
@@ -73,16 +98,35 @@ pub(super) fn cluster(raw: &RawScenario, problems: &mut Problems) -> ClusterSpec
             attach: None,
         };
     };
-    let kind = cluster.kind.or(ClusterKind::Docker);
-    if kind == ClusterKind::Mock {
-        refuse_what_a_mock_has_not(cluster, problems);
+    let kind = kind_of(cluster);
+    if let Some(kind) = kind {
+        refuse_what_the_kind_has_not(kind, cluster, problems);
     }
-    check_heap(cluster, problems);
     if let Some(limit) = cluster.start_limit.get().filter(|limit| limit.value.is_zero()) {
         problems
             .error(&limit.span, "no cluster starts in no time", "zero")
             .help("three brokers on two cores take 10 to 20 s; the default is \"180s\"");
     }
+    let is_attached = kind == Some(ClusterKind::Attach);
+    if !is_attached {
+        check_what_is_started(cluster, problems);
+    }
+    let most = if is_attached { MOST_ATTACHED_BROKERS } else { MOST_BROKERS };
+    let default_brokers = default_brokers(cluster).unwrap_or(DEFAULT_BROKERS);
+    ClusterSpec {
+        kind: kind.unwrap_or(ClusterKind::Docker),
+        brokers: count(&cluster.brokers, "brokers", default_brokers, most, problems),
+        image: cluster.image.value().cloned(),
+        heap_bytes: cluster.heap.or(Bytes(DEFAULT_HEAP_BYTES)).0,
+        start_limit: cluster.start_limit.or(DEFAULT_START_LIMIT),
+        config: cluster.config.value().map(Properties::to_map).unwrap_or_default(),
+        attach: is_attached.then(|| attach::spec(cluster, problems)),
+    }
+}
+
+/// What the harness gives the brokers that it starts.
+fn check_what_is_started(cluster: &RawCluster, problems: &mut Problems) {
+    check_heap(cluster, problems);
     if let Some(image) = cluster.image.get().filter(|image| image.value.trim().is_empty()) {
         problems
             .error(&image.span, "the image has no name", "empty")
@@ -91,15 +135,6 @@ pub(super) fn cluster(raw: &RawScenario, problems: &mut Problems) -> ClusterSpec
     if let Some(config) = cluster.config.value() {
         refuse_owned_properties(config, problems);
         refuse_compaction(config, "log.cleanup.policy", problems);
-    }
-    ClusterSpec {
-        kind,
-        brokers: count(&cluster.brokers, "brokers", DEFAULT_BROKERS, MOST_BROKERS, problems),
-        image: cluster.image.value().cloned(),
-        heap_bytes: cluster.heap.or(Bytes(DEFAULT_HEAP_BYTES)).0,
-        start_limit: cluster.start_limit.or(DEFAULT_START_LIMIT),
-        config: cluster.config.value().map(Properties::to_map).unwrap_or_default(),
-        attach: None,
     }
 }
 
@@ -111,17 +146,44 @@ fn check_heap(cluster: &RawCluster, problems: &mut Problems) {
     }
 }
 
-fn refuse_what_a_mock_has_not(cluster: &RawCluster, problems: &mut Problems) {
-    let present = [
+/// Each kind of cluster has keys of its own.
+fn refuse_what_the_kind_has_not(kind: ClusterKind, cluster: &RawCluster, problems: &mut Problems) {
+    let of_docker = [
         ("image", cluster.image.get().map(|at| &at.span)),
         ("heap", cluster.heap.get().map(|at| &at.span)),
         ("config", cluster.config.get().map(|at| &at.span)),
     ];
-    for (key, span) in present {
-        if let Some(span) = span {
+    let of_attach = [
+        ("bootstrap", cluster.bootstrap.get().map(|at| &at.span)),
+        ("containers", cluster.containers.get().map(|at| &at.span)),
+        ("client", cluster.client.get().map(|at| &at.span)),
+    ];
+    let present = |keys: [(&'static str, Option<&Span>); 3]| {
+        keys.into_iter().filter_map(|(key, span)| Some((key, span?.clone()))).collect::<Vec<_>>()
+    };
+    if kind != ClusterKind::Attach {
+        for (key, span) in present(of_attach) {
             problems
-                .error(span, format!("a mock cluster has no `{key}`"), "only for kind = \"docker\"")
+                .error(&span, format!("`{key}` is for a cluster that is there already"), "only for kind = \"attach\"")
+                .help("remove it, or write kind = \"attach\": other clusters are started by the run itself");
+        }
+    }
+    if kind == ClusterKind::Mock {
+        for (key, span) in present(of_docker) {
+            problems
+                .error(&span, format!("a mock cluster has no `{key}`"), "only for kind = \"docker\"")
                 .help("remove it, or write kind = \"docker\": a mock is librdkafka's own, inside this process");
+        }
+    }
+    if kind == ClusterKind::Attach {
+        for (key, span) in present(of_docker) {
+            let help = match key {
+                "config" => "write it into the `config` of a [[topic]], or set it where the cluster is set up",
+                _ => "remove it: the cluster is there already, and a run changes no broker's settings",
+            };
+            problems
+                .error(&span, format!("`{key}` is for brokers that the run starts"), "only for kind = \"docker\"")
+                .help(help);
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{cluster, items, load, names, overlap, require, timing};
+use super::{attach, cluster, items, load, names, overlap, require, timing};
 use crate::fault::{FaultId, FaultKind, Signal, Target};
 use crate::kafka::{BrokerId, TopicPartition};
 use crate::scenario::problem::{Problems, Span};
 use crate::scenario::raw::{RawFault, RawScenario};
 use crate::scenario::read::{At, Field};
 use crate::scenario::suggest::listed;
-use crate::scenario::{FaultSpec, Start, units};
+use crate::scenario::{ClusterKind, FaultSpec, Start, units};
 
 const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 const EXAMPLE_TARGET: &str = "kill = { target = \"leader:chat-0\" }";
@@ -41,8 +41,16 @@ pub(super) fn faults(raw: &RawScenario, problems: &mut Problems) -> Vec<FaultSpe
     let named = items(&raw.faults).filter_map(|fault| fault.id.get());
     names::unique("faults named", named, names::OWN_NAME, problems);
     let placed = read_all(raw, problems);
-    for target in items(&raw.faults).flat_map(actions).filter_map(|action| action.target?.get()) {
-        check_target(raw, target, problems);
+    for fault in items(&raw.faults) {
+        for action in actions(fault).into_iter().filter(|action| !action.is_missing) {
+            let target = action.target.and_then(Field::get);
+            if let Some(target) = target {
+                check_target(raw, target, problems);
+            }
+            if action.needs_a_container {
+                attach::check_reach(raw, action.span.unwrap_or(&fault.span), target, problems);
+            }
+        }
     }
     // Unless every fault could be read, references between them cannot be judged.
     if placed.len() == items(&raw.faults).count() {
@@ -105,20 +113,28 @@ struct Action<'a> {
     span: Option<&'a Span>,
     is_missing: bool,
     target: Option<&'a Field<Target>>,
+    /// Whether it strikes a broker's process, which the harness reaches by its container.
+    needs_a_container: bool,
 }
 
 fn actions(fault: &RawFault) -> [Action<'_>; 4] {
     macro_rules! action {
-        ($key:literal, $field:ident) => {
+        ($key:literal, $field:ident, needs_a_container: $needs:literal) => {
             Action {
                 key: $key,
                 span: fault.$field.get().map(|at| &at.span),
                 is_missing: fault.$field.is_missing(),
                 target: fault.$field.value().map(|action| &action.target),
+                needs_a_container: $needs,
             }
         };
     }
-    [action!("kill", kill), action!("stop", stop), action!("restart", restart), action!("pause", pause)]
+    [
+        action!("kill", kill, needs_a_container: true),
+        action!("stop", stop, needs_a_container: true),
+        action!("restart", restart, needs_a_container: true),
+        action!("pause", pause, needs_a_container: true),
+    ]
 }
 
 /// Exactly one kind; its target is `None` when that could not be read.
@@ -204,7 +220,10 @@ fn duration(fault: &RawFault, kind: &FaultKind, problems: &mut Problems) -> Opti
 /// Whether the target's broker, partition or group exists, and how many there can be.
 fn check_target(raw: &RawScenario, At { value, span }: &At<Target>, problems: &mut Problems) {
     let brokers = cluster::brokers(raw);
+    let is_attached = cluster::kind(raw) == Some(ClusterKind::Attach);
     match value {
+        // Of an attached cluster the named containers decide: ids are the cluster's own, and need not count from 1.
+        Target::Broker(_) | Target::Random(_) if is_attached => {}
         Target::Broker(id) => check_broker(*id, brokers, span, problems),
         Target::Leader(partition) => check_partition(raw, partition, 1, span, problems),
         Target::Follower(partition) | Target::Followers(partition) => {

@@ -42,7 +42,7 @@ fn one_producer(raw: &RawScenario, producer: &RawProducer, problems: &mut Proble
     let size = producer.size.or(ByteRange(DEFAULT_SIZE_BYTES, DEFAULT_SIZE_BYTES));
     check_size(producer, problems);
     if let Some(config) = producer.config.value() {
-        client::check(config, client::Role::Producer, problems);
+        client::check(config, client::Role::Producer, cluster::kind(raw), problems);
     }
     let narrow = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
     ProducerSpec {
@@ -138,7 +138,7 @@ fn one_group(raw: &RawScenario, group: &RawGroup, problems: &mut Problems) -> Gr
         }
     }
     if let Some(config) = group.config.value() {
-        client::check(config, client::Role::Group, problems);
+        client::check(config, client::Role::Group, cluster::kind(raw), problems);
     }
     GroupSpec {
         name: name.map(|at| names::plain("consumer group", at, problems)).unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use super::faults::{Placed, placed};
 use super::overlap::window;
-use super::{cluster, items, promises, retention};
+use super::{access, attach, cluster, items, promises, retention};
 use crate::fault::Target;
 use crate::scenario::problem::{Problems, Span};
 use crate::scenario::raw::{RawScenario, RawTopic};
@@ -15,6 +15,8 @@ pub(super) fn warnings(raw: &RawScenario, scenario: &Scenario, problems: &mut Pr
     if scenario.cluster.kind == ClusterKind::Docker {
         quorum(scenario, &placed, problems);
     }
+    access::warn(raw, problems);
+    attach::warn(scenario, &placed, problems);
     promises::warn(raw, scenario, problems);
     retention::warn(raw, scenario, problems);
     no_evidence(raw, problems);

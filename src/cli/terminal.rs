@@ -41,6 +41,11 @@ impl Style {
         self.wrap("32", text)
     }
 
+    /// The text in red, where there is colour.
+    pub fn bad(self, text: &str) -> String {
+        self.wrap("31", text)
+    }
+
     /// The text dimmed, where there is colour.
     pub fn dim(self, text: &str) -> String {
         self.wrap("2", text)

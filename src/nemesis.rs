@@ -17,7 +17,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::cluster::Cluster;
 use crate::cluster::ledger::{Entry, Ledger};
@@ -27,10 +27,15 @@ use crate::history::event::FaultStage;
 use crate::history::recorder::RecorderHandle;
 use crate::kafka::BrokerId;
 use crate::nemesis::proof::Witness;
+use crate::nemesis::target::TargetError;
 use crate::plan::{Plan, PlannedStart, Step};
 
 /// How often a heal is tried before it is given up. Each try has the engine's own limit.
 const HEAL_TRIES: u32 = 5;
+
+/// How long the cluster may take to tell whom a target names. The fault begins that much later.
+const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// How far a fault has come. The order is that of its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,9 +215,16 @@ impl Life {
             State::InForce(targets) | State::Healed(targets) | State::Whole(targets) => Some(targets.clone()),
             State::Waiting | State::Skipped | State::Stuck(_) => None,
         };
-        target::resolve(self.nemesis.cluster.as_ref(), &self.step.target, &self.step.draw, struck_by)
-            .await
-            .map_err(|error| error.to_string())
+        let deadline = Instant::now() + RESOLVE_LIMIT;
+        loop {
+            let cluster = self.nemesis.cluster.as_ref();
+            match target::resolve(cluster, &self.step.target, &self.step.draw, struck_by).await {
+                Ok(targets) => return Ok(targets),
+                // A cluster under load, or under another fault, may miss one look.
+                Err(TargetError::Cluster(_)) if Instant::now() < deadline => sleep(BETWEEN_LOOKS).await,
+                Err(error) => return Err(error.to_string()),
+            }
+        }
     }
 
     async fn strike(&mut self, targets: Vec<BrokerId>) {

@@ -30,9 +30,11 @@ pub async fn down(args: &DownArgs) -> ExitCode {
     match Standing::new(engine, &args.name.name).down(data).await {
         Ok(removed) if removed.is_empty() => said("nothing to remove: no such cluster is there\n"),
         Ok(removed) => {
-            let lines: String = removed.iter().map(|name| format!("removed {name}\n")).collect();
-            let kept = if args.volumes { "" } else { "the data are kept; `wiber-chaos up` finds them again\n" };
-            said(&(lines + kept))
+            let mut lines: Vec<String> = removed.iter().map(|name| format!("removed {name}")).collect();
+            if !args.volumes {
+                lines.push("the data are kept; `wiber-chaos up` finds them again".to_owned());
+            }
+            said(&(lines.join("\n") + "\n"))
         }
         Err(error) => {
             complain(&format!("error: {error}\n"));

@@ -177,33 +177,28 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     async fn work(mut self, source: Source) -> ExitCode {
-        let sent = self.send_all(source).await;
-        let ended = match sent {
-            // Nobody reads the receipts any more; the messages count all the same.
-            Err(code) => code,
-            Ok(None) => ExitCode::Pass,
-            Ok(Some(code)) => code,
-        };
-        let drained = self.drain().await;
-        let abandoned = match drained {
-            Ok(None) => None,
-            Ok(Some(code)) => Some(code),
+        let ended = match self.send_all(source).await {
+            Ok(ended) => ended,
             Err(code) => return code,
         };
-        let mut undelivered = self.undelivered;
-        let mut told = self.told;
+        let gave_up = match self.drain().await {
+            Ok(gave_up) => gave_up,
+            Err(code) => return code,
+        };
+        let (mut told, mut undelivered) = (self.told, self.undelivered);
         for receipt in self.sender.abandon() {
             told += 1;
-            undelivered += u64::from(matches!(receipt.fate, Fate::Undelivered { .. }));
             if let Fate::Undelivered { error, outcome } = &receipt.fate {
+                undelivered += 1;
                 complain(&undelivered_line(&receipt, error, *outcome));
             }
         }
         if undelivered > 0 {
-            complain(&format!("error: {undelivered} of {told} messages were not delivered\n"));
+            let messages = units::plural(u32::try_from(told).unwrap_or(u32::MAX), "message");
+            complain(&format!("error: of {messages} {undelivered} not delivered\n"));
             return ExitCode::Fail;
         }
-        abandoned.unwrap_or(ended)
+        gave_up.or(ended).unwrap_or(ExitCode::Pass)
     }
 
     /// Sends until the source ends or a signal comes.

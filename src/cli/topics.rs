@@ -226,18 +226,14 @@ async fn delete(args: &DeleteArgs) -> Result<String, ExitCode> {
     for topic in &args.topics {
         of(&view, topic)?;
     }
-    let mut text = String::new();
     for topic in &args.topics {
         match admin::delete_topic(&peers, topic, LIMIT).await {
-            Ok(Deleted::Gone) => text.push_str(&format!("deleted topic {topic}\n")),
-            Ok(Deleted::Absent) => text.push_str(&format!("topic {topic} was gone already\n")),
-            Err(error) => {
-                print(&text)?;
-                return Err(tell(&error));
-            }
+            Ok(Deleted::Gone) => print(&format!("deleted topic {topic}\n"))?,
+            Ok(Deleted::Absent) => print(&format!("topic {topic} was gone already\n"))?,
+            Err(error) => return Err(tell(&error)),
         }
     }
-    Ok(text)
+    Ok(String::new())
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

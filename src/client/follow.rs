@@ -350,8 +350,8 @@ impl Reader {
     }
 
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
-        let lost = consumer.assignment_lost();
-        if lost {
+        let was_lost = consumer.assignment_lost();
+        if was_lost {
             // Whoever was thrown out of the group may not commit; others read these again.
             self.state().unflushed.clear();
         } else if let Err(error) = self.settle(consumer) {
@@ -363,7 +363,7 @@ impl Reader {
         };
         let mut state = self.state();
         if list.count() > 0 {
-            state.note(&format!("{}: {}", if lost { "lost" } else { "revoked" }, names(list)));
+            state.note(&format!("{}: {}", if was_lost { "lost" } else { "revoked" }, names(list)));
         }
         if let Err(error) = unassigned {
             state.broken = Some(format!("the revocation was refused: {error}"));

@@ -90,8 +90,9 @@ pub async fn create_topic(peers: &Peers, topic: &TopicSpec, limit: Duration) -> 
         },
     );
     match answer.await {
-        Ok(_) => Ok(Made::New),
-        Err(ClusterError::Refused { code: TOPIC_ALREADY_EXISTS, .. }) => Ok(Made::There),
+        Err(ClusterError::Refused { code: TOPIC_ALREADY_EXISTS, unanswered: 0, .. }) => Ok(Made::There),
+        // Where it is there after an attempt that got no answer, that attempt made it, most likely.
+        Ok(_) | Err(ClusterError::Refused { code: TOPIC_ALREADY_EXISTS, .. }) => Ok(Made::New),
         Err(ClusterError::Refused { reason, .. }) => Err(refused(reason)),
         Err(error) => Err(error),
     }
@@ -232,6 +233,7 @@ async fn ask_until<R: Request>(
 ) -> Result<R::Response, ClusterError> {
     let began = Instant::now();
     let mut last_seen = "there is nobody to ask".to_owned();
+    let mut unanswered = 0;
     loop {
         for (broker, endpoint) in &peers.addresses {
             let attempt = async {
@@ -244,10 +246,13 @@ async fn ask_until<R: Request>(
                     (code, _) if PASSING.contains(&code) => last_seen = format!("{broker}: {}", meaning(code)),
                     (code, reason) => {
                         let reason = reason.filter(|text| !text.is_empty()).unwrap_or_else(|| meaning(code));
-                        return Err(ClusterError::Refused { action: action.to_owned(), code, reason });
+                        return Err(ClusterError::Refused { action: action.to_owned(), code, unanswered, reason });
                     }
                 },
-                Err(error) => last_seen = format!("{broker}: {error}"),
+                Err(error) => {
+                    unanswered += 1;
+                    last_seen = format!("{broker}: {error}");
+                }
             }
         }
         if began.elapsed() >= limit {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+use crate::cluster::admin::Made;
 use crate::cluster::engine::{Engine, EngineFacts, Part};
 use crate::cluster::ledger::{Entry, Ledger, Object};
 use crate::cluster::peers::Peers;
@@ -47,13 +48,12 @@ impl AttachCluster {
     ) -> Result<Self, ClusterError> {
         let began = Instant::now();
         let access = access(attach)?;
-        let engine = match attach.containers.is_empty() {
-            true => None,
-            false => {
-                let engine = Engine::connect().await?;
-                let facts = engine.facts().await?;
-                Some((engine, facts))
-            }
+        let engine = if attach.containers.is_empty() {
+            None
+        } else {
+            let engine = Engine::connect().await?;
+            let facts = engine.facts().await?;
+            Some((engine, facts))
         };
         let reached = reach::reach_within(&access, spec.start_limit).await?;
         let cluster = Self {
@@ -138,10 +138,7 @@ impl AttachCluster {
         let view = view::ask_all(&self.peers, Topics::Named(&self.topics), LOOK_LIMIT).await?;
         for topic in topics {
             if view.partitions.iter().any(|partition| partition.partition.topic == topic.name) {
-                return Err(ClusterError::Another {
-                    reason: format!("topic `{}` is there already", topic.name),
-                    help: "give the scenario a topic of its own: a run judges only records that it sent, and deletes its topics at its end",
-                });
+                return Err(there_already(&topic.name));
             }
         }
         let known = groups::list(&self.peers, LOOK_LIMIT).await?;
@@ -165,6 +162,13 @@ impl AttachCluster {
     fn container(&self, broker: BrokerId) -> Result<(&Engine, &String), ClusterError> {
         let container = self.containers.get(&broker).ok_or(ClusterError::NotNamed { broker })?;
         Ok((self.engine()?, container))
+    }
+}
+
+fn there_already(topic: &str) -> ClusterError {
+    ClusterError::Another {
+        reason: format!("topic `{topic}` is there already"),
+        help: "give the scenario a topic of its own: a run judges only records that it sent, and deletes its topics at its end",
     }
 }
 
@@ -206,7 +210,11 @@ impl Cluster for AttachCluster {
         let left = || self.start_limit.saturating_sub(began.elapsed());
         for topic in topics {
             self.ledger.write(&Entry::Make { object: Object::Topic, name: topic.name.clone() })?;
-            admin::create_topic(&self.peers, topic, left()).await?;
+            if admin::create_topic(&self.peers, topic, left()).await? == Made::There {
+                // It came between the look and now: whoever made it shall keep it.
+                self.ledger.write(&Entry::Leave { object: Object::Topic, name: topic.name.clone() })?;
+                return Err(there_already(&topic.name));
+            }
         }
         let (brokers, expected) = (self.brokers(), ready::partitions(topics));
         let good = |view: &ClusterView| wholeness(view, &brokers, expected);

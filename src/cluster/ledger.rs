@@ -47,6 +47,13 @@ pub enum Entry {
         /// The containers that may be struck. A list, because serde reads no map with numbers for keys in here.
         containers: Vec<(BrokerId, String)>,
     },
+    /// What was about to be made turned out to be somebody else's, and is to be left alone.
+    Leave {
+        /// What.
+        object: Object,
+        /// Its name.
+        name: String,
+    },
     /// A fault is about to be injected.
     Inject {
         /// Which.

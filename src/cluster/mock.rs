@@ -189,7 +189,7 @@ impl Cluster for MockCluster {
     }
 
     async fn logs(&self, _broker: BrokerId) -> Result<Option<Vec<u8>>, ClusterError> {
-        Ok(None)
+        Ok(Some(b"a mock broker keeps no log\n".to_vec()))
     }
 
     async fn remove(&self) -> Result<(), ClusterError> {

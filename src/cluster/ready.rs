@@ -67,11 +67,11 @@ pub(crate) async fn with_logs(
     members: &[Member],
 ) -> Result<(), ClusterError> {
     let Err(ClusterError::NotReady { limit_s, waited_for, last_seen, .. }) = waited else { return waited };
-    let mut logs = String::new();
+    let mut tails = Vec::new();
     for member in members {
-        logs.push_str(&format!("\n  {}:\n{}", member.id, engine.log_tail(&member.name).await));
+        tails.push(format!("\n  {}:\n{}", member.id, engine.log_tail(&member.name).await));
     }
-    Err(ClusterError::NotReady { limit_s, waited_for, last_seen, logs })
+    Err(ClusterError::NotReady { limit_s, waited_for, last_seen, logs: tails.concat() })
 }
 
 /// How many partitions these topics have together.

@@ -217,7 +217,8 @@ impl Standing {
         self.make_room(members).await?;
         let settings = Settings::new(spec, members, &format!("{STANDING_LABEL}={}", self.name));
         let image = format!("{}:{}", image.name, image.tag);
-        let starts = members.iter().zip(found).map(|(member, facts)| self.start(member, facts, &settings, &image));
+        let starts =
+            members.iter().zip(found).map(|(member, facts)| self.start(member, facts.as_ref(), &settings, &image));
         join_all(starts).await.into_iter().collect()
     }
 
@@ -237,7 +238,7 @@ impl Standing {
     async fn start(
         &self,
         member: &Member,
-        facts: &Option<ContainerFacts>,
+        facts: Option<&ContainerFacts>,
         settings: &Settings,
         image: &str,
     ) -> Result<Action, ClusterError> {

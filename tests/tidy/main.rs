@@ -26,6 +26,7 @@ const TABLE: Table<'static> = &[
     ("report", &["kafka", "fault", "anomaly", "history", "scenario", "plan", "verdict"]),
     ("cluster", &["kafka", "fault", "history", "scenario"]),
     ("workload", &["kafka", "history", "scenario", "plan"]),
+    ("client", &["kafka", "cluster", "workload"]),
     ("nemesis", &["kafka", "fault", "history", "plan", "cluster"]),
     (
         "run",
@@ -42,7 +43,7 @@ const TABLE: Table<'static> = &[
 const JUDGES: [&str; 3] = ["check", "verdict", "report"];
 
 /// Rooms that make a history.
-const MAKERS: [&str; 5] = ["cluster", "workload", "nemesis", "run", "cli"];
+const MAKERS: [&str; 6] = ["cluster", "workload", "client", "nemesis", "run", "cli"];
 
 #[test]
 fn no_room_uses_a_room_that_the_table_does_not_give_it() {

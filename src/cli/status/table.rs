@@ -63,7 +63,9 @@ pub(in crate::cli) fn partitions_table(partitions: &[&PartitionView], style: Sty
         let isr = ids(&partition.isr);
         let isr = if thin { style.bad(&format!("{isr}  under-replicated")) } else { isr };
         let (number, replicas) = (partition.partition.partition, ids(&partition.replicas));
-        text.push_str(&format!("  {:<9}  {leader:<9}  {epoch:<5}  {replicas:<10}  {isr}\n", number.to_string()));
+        let number = number.to_string();
+        writeln!(text, "  {number:<9}  {leader:<9}  {epoch:<5}  {replicas:<10}  {isr}")
+            .expect("a String takes all that is written to it");
     }
     text
 }

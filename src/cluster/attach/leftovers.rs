@@ -45,7 +45,8 @@ pub fn find(entries: &[Entry]) -> AttachLeftovers {
             }
             Entry::Make { object: Object::Topic, name } => left.topics.push(name.clone()),
             Entry::Make { object: Object::Group, name } => left.groups.push(name.clone()),
-            Entry::Make { .. } | Entry::Run { .. } => {}
+            Entry::Leave { object: Object::Topic, name } => left.topics.retain(|topic| topic != name),
+            Entry::Make { .. } | Entry::Leave { .. } | Entry::Run { .. } => {}
             Entry::Inject { fault, targets, .. } => {
                 in_force.insert(fault.clone(), targets.clone());
             }
@@ -157,6 +158,11 @@ mod tests {
         let make = |object, name: &str| Entry::Make { object, name: name.to_owned() };
         let left = find(&[attached(), make(Object::Group, "readers"), make(Object::Topic, "chaos-chat")]);
         assert_eq!(left.names(), ["topic chaos-chat", "group readers"]);
+        let leave = Entry::Leave { object: Object::Topic, name: "chaos-chat".to_owned() };
+        assert!(
+            find(&[attached(), make(Object::Topic, "chaos-chat"), leave]).is_empty(),
+            "somebody else's topic is left alone"
+        );
         assert!(find(&[make(Object::Network, "n")]).is_empty(), "a cluster of containers leaves nothing here");
     }
 }

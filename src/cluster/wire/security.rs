@@ -97,7 +97,7 @@ impl Security {
     /// Reads librdkafka's properties: `security.protocol`, those of `ssl.` and of `sasl.`. Others are not looked at.
     pub fn from_properties(properties: &BTreeMap<String, String>) -> Result<Self, SecurityError> {
         let given = Given(properties);
-        let protocol = given.one_of(&["security.protocol"]).map_or("plaintext".to_owned(), |text| text.to_lowercase());
+        let protocol = given.one_of(&["security.protocol"]).map_or("plaintext".to_owned(), str::to_lowercase);
         let (tls, sasl) = match protocol.as_str() {
             "plaintext" => (false, false),
             "ssl" => (true, false),

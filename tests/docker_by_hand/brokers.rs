@@ -142,6 +142,13 @@ impl Brokers {
         (output.status.code(), printed, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
+    /// Sends, and sees to it that each message gets its receipt.
+    pub fn send_all(&self, lines: &[String]) {
+        let (code, receipts, errors) = self.send(lines, &["--timeout", "60s"]);
+        assert_eq!(code, Some(0), "{errors}");
+        assert_eq!(receipts.len(), lines.len(), "a receipt for each message: {receipts:?}");
+    }
+
     /// Starts a reader in the background.
     pub fn reader(&self, label: &str, group: &str, more: &[&str]) -> Terminal {
         let (out, notes) = (self.place.path(&format!("{label}.out")), self.place.path(&format!("{label}.err")));

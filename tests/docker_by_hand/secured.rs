@@ -1,18 +1,12 @@
 //! A cluster that speaks TLS and wants SCRAM: by hand, attached, and what is said to a client that comes otherwise.
 
-#[path = "support/by_hand.rs"]
-mod by_hand;
-#[path = "support/program.rs"]
-mod program;
-#[path = "support/secured.rs"]
-mod secured;
-
 use std::fs;
 
-use by_hand::{docker, turn};
-use program::{start, wait};
-use secured::{PASSWORD, Secured, USER};
 use serde_json::Value;
+
+use crate::brokers::{docker, turn};
+use crate::program::{start, wait};
+use crate::secured_brokers::{PASSWORD, Secured, USER};
 
 #[test]
 fn clients_and_attached_runs_work_over_tls_and_scram_and_others_are_told_what_is_wanted() {

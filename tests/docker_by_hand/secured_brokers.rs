@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 
-use crate::by_hand::{PATIENCE, docker, free_base_port};
+use crate::brokers::{PATIENCE, docker, free_base_port};
 use crate::program::Place;
 
 /// Who may enter.

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod clean;
+pub mod doctor;
 mod exit;
 pub mod list;
 pub mod outcome;
@@ -59,6 +60,8 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// List the scenarios of a directory
     List(list::ListArgs),
+    /// Say what is wrong with this machine and its cluster, and what to do about it
+    Doctor(doctor::DoctorArgs),
     /// Remove what interrupted runs left behind
     Clean(clean::CleanArgs),
 }
@@ -103,6 +106,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Validate(args) => validate::validate(&args, color),
         Command::Plan(args) => plan::plan(&args, color),
         Command::List(args) => list::list(&args, color),
+        Command::Doctor(args) => wait_for(doctor::doctor(&args, color)),
         Command::Clean(args) => wait_for(clean::clean(&args, color)),
     }
 }

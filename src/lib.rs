@@ -13,6 +13,7 @@ pub mod anomaly;
 pub mod check;
 pub mod cli;
 pub mod cluster;
+pub mod doctor;
 pub mod fault;
 pub mod history;
 pub mod kafka;

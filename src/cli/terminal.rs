@@ -41,6 +41,16 @@ impl Style {
         self.wrap("32", text)
     }
 
+    /// The text in yellow, where there is colour.
+    pub fn doubtful(self, text: &str) -> String {
+        self.wrap("33", text)
+    }
+
+    /// The text in red, where there is colour.
+    pub fn bad(self, text: &str) -> String {
+        self.wrap("31", text)
+    }
+
     /// The text dimmed, where there is colour.
     pub fn dim(self, text: &str) -> String {
         self.wrap("2", text)

@@ -34,6 +34,7 @@ const TABLE: Table<'static> = &[
             "nemesis",
         ],
     ),
+    ("doctor", &["kafka", "fault", "scenario", "cluster", "run"]),
     ("cli", ANYTHING),
     ("main", &["cli"]),
 ];
@@ -42,7 +43,7 @@ const TABLE: Table<'static> = &[
 const JUDGES: [&str; 3] = ["check", "verdict", "report"];
 
 /// Rooms that make a history.
-const MAKERS: [&str; 5] = ["cluster", "workload", "nemesis", "run", "cli"];
+const MAKERS: [&str; 6] = ["cluster", "workload", "nemesis", "run", "doctor", "cli"];
 
 #[test]
 fn no_room_uses_a_room_that_the_table_does_not_give_it() {

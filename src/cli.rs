@@ -5,14 +5,22 @@
 
 pub mod check;
 pub mod clean;
+pub mod connect;
+pub mod consume;
 pub mod doctor;
+pub mod down;
 mod exit;
 pub mod list;
 pub mod outcome;
 pub mod plan;
+pub mod produce;
 pub mod progress;
 pub mod run;
+mod signals;
+pub mod status;
 pub mod terminal;
+pub mod topics;
+pub mod up;
 pub mod validate;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -64,6 +72,18 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     /// Remove what interrupted runs left behind
     Clean(clean::CleanArgs),
+    /// Start three brokers that stay, with the topic `chat`; or start again what is stopped of them
+    Up(up::UpArgs),
+    /// Remove the brokers of `up`, and keep their data
+    Down(down::DownArgs),
+    /// Show brokers, controller, leaders, ISR, and groups with their lag
+    Status(status::StatusArgs),
+    /// Send messages, and get a receipt for each
+    Produce(produce::ProduceArgs),
+    /// Print records as they come
+    Consume(consume::ConsumeArgs),
+    /// Make, list, describe and delete topics
+    Topics(topics::TopicsArgs),
 }
 
 /// When to colour the output.
@@ -108,6 +128,12 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::List(args) => list::list(&args, color),
         Command::Doctor(args) => wait_for(doctor::doctor(&args, color)),
         Command::Clean(args) => wait_for(clean::clean(&args, color)),
+        Command::Up(args) => wait_for(up::up(&args, color)),
+        Command::Down(args) => wait_for(down::down(&args)),
+        Command::Status(args) => wait_for(status::status(&args, color)),
+        Command::Produce(args) => wait_for(produce::produce(&args)),
+        Command::Consume(args) => wait_for(consume::consume(&args)),
+        Command::Topics(args) => wait_for(topics::topics(&args, color)),
     }
 }
 

@@ -12,6 +12,7 @@
 pub mod anomaly;
 pub mod check;
 pub mod cli;
+pub mod client;
 pub mod cluster;
 pub mod doctor;
 pub mod fault;

@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 use rdkafka::error::KafkaError;
 
 pub use counters::{Counters, ProcessIds, Totals};
-pub use status::Persistence;
+pub use status::{Persistence, persistence};
 
 use crate::history::event::LogRange;
 use crate::history::recorder::RecorderHandle;

@@ -1,25 +1,26 @@
 //! `wiber-chaos doctor`: what is wrong here, and what to do about it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
+use super::connect::properties;
 use super::terminal::{Style, complain, print};
+use super::up::{HIGHEST_BASE_PORT, Name};
 use super::{ColorChoice, ExitCode, Format};
 use crate::cluster::ledger;
-use crate::cluster::standing::{BROKERS, DEFAULT_NAME};
 use crate::doctor::{self, Check, Level, Wish};
-use crate::kafka::{self, Endpoint};
+use crate::kafka::Endpoint;
 
 /// What to look at.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// The cluster's brokers; without it, whatever listens at the standing cluster's ports
-    #[arg(long, value_name = "HOST:PORT,...")]
+    #[arg(short = 'b', long, value_name = "HOST:PORT,...", env = "WIBER_BOOTSTRAP")]
     pub bootstrap: Option<String>,
-    /// A librdkafka property for connecting, such as `security.protocol=SSL`; `${NAME}` is an environment variable
+    /// A librdkafka property, such as `-X security.protocol=SASL_SSL`; may be repeated. `${NAME}` in its value stands for
+    /// an environment variable, so that a secret need not stand on the command line
     #[arg(short = 'X', long = "property", value_name = "NAME=VALUE")]
     pub property: Vec<String>,
     /// A topic that must be there
@@ -29,11 +30,10 @@ pub struct DoctorArgs {
     #[arg(long = "group", value_name = "GROUP")]
     pub groups: Vec<String>,
     /// The first of three ports [default: that of the standing cluster, else 9092]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=i64::from(u16::MAX - BROKERS + 1)))]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=HIGHEST_BASE_PORT))]
     pub base_port: Option<u16>,
-    /// The standing cluster's name
-    #[arg(long, default_value = DEFAULT_NAME)]
-    pub name: String,
+    #[command(flatten)]
+    pub name: Name,
     /// Where runs keep their reports
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports: PathBuf,
@@ -65,21 +65,13 @@ pub async fn doctor(args: &DoctorArgs, color: ColorChoice) -> ExitCode {
 
 fn wish(args: &DoctorArgs) -> Result<Wish, String> {
     let bootstrap = args.bootstrap.as_deref().map(Endpoint::parse_list).transpose();
-    let properties = args.property.iter().map(|property| {
-        let (name, value) = property.split_once('=').ok_or_else(|| {
-            format!("`{property}` is no property: expected name=value, such as security.protocol=SSL")
-        })?;
-        Ok((name.trim().to_owned(), value.to_owned()))
-    });
-    let properties = properties.collect::<Result<BTreeMap<_, _>, String>>()?;
-    let expanded = kafka::expand(&properties, |name| std::env::var(name).ok());
     Ok(Wish {
         bootstrap: bootstrap.map_err(|error| error.to_string())?,
-        properties: expanded.map_err(|error| error.to_string())?,
+        properties: properties(&args.property)?,
         topics: args.topics.clone(),
         groups: args.groups.clone(),
         base_port: args.base_port,
-        name: args.name.clone(),
+        name: args.name.name.clone(),
         reports: args.reports.clone(),
         state: ledger::state_dir(),
     })

@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
 
 use crate::cluster::peers::Peers;
@@ -141,19 +143,22 @@ pub struct Reached {
     pub via: Endpoint,
 }
 
-/// Asks the bootstrap addresses once, one after another; the first that answers is enough. When none does, the error is
+/// Asks the bootstrap addresses once, all at the same time; the first that answers is enough. When none does, the error is
 /// that of the one that got furthest: a refused connection is the least telling.
 pub async fn reach(access: &Access) -> Result<Reached, ReachError> {
     let security = Security::from_properties(&access.properties)?;
-    let mut worst: Option<ReachError> = None;
-    for endpoint in &access.bootstrap {
-        match ask(endpoint, &security).await {
+    let security = &security;
+    let asked = access.bootstrap.iter().map(|endpoint| async move { (endpoint, ask(endpoint, security).await) });
+    let mut asked: FuturesUnordered<_> = asked.collect();
+    let mut telling: Option<ReachError> = None;
+    while let Some((endpoint, answer)) = asked.next().await {
+        match answer {
             Ok(peers) => return Ok(Reached { peers, via: endpoint.clone() }),
-            Err(error) if worst.as_ref().is_none_or(ReachError::may_pass) => worst = Some(error),
+            Err(error) if telling.as_ref().is_none_or(ReachError::may_pass) => telling = Some(error),
             Err(_) => {}
         }
     }
-    Err(worst.expect("access names at least one address"))
+    Err(telling.expect("access names at least one address"))
 }
 
 /// Asks again and again until the cluster answers, the error is one that does not pass, or the time is over.
@@ -228,10 +233,7 @@ async fn barred(endpoint: &Endpoint, security: &Security, error: WireError) -> R
     };
     if let Some(other) = other_way {
         // Whether it then also answers as a broker is of no matter: that it speaks so far is the point.
-        let answered = match Connection::open(endpoint, &other, ATTEMPT_LIMIT).await {
-            Ok(_) => true,
-            Err(_) => false,
-        };
+        let answered = Connection::open(endpoint, &other, ATTEMPT_LIMIT).await.is_ok();
         match (answered, other.is_tls()) {
             (true, true) => return ReachError::SpeaksTls { endpoint: endpoint.clone() },
             (true, false) => return ReachError::SpeaksPlain { endpoint: endpoint.clone() },

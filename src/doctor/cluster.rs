@@ -1,11 +1,9 @@
 //! The cluster: can it be reached, do its brokers answer where they send clients, and is it whole.
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Check, Level, Wish, advertised, groups, how_many, topics};
-use crate::cluster::reach::{self, ReachError, Reached};
+use crate::cluster::reach::{self, Reached};
 use crate::cluster::status::{self, Status};
 use crate::cluster::view::{self, Topics};
 use crate::cluster::{ClusterError, LOOK_LIMIT};
@@ -22,7 +20,7 @@ pub fn absent(wish: &Wish, base_port: u16) -> Vec<Check> {
 
 /// Looks at a cluster that was named, or that listens here.
 pub async fn examine(access: &Access, wish: &Wish, deadline: Instant) -> Vec<Check> {
-    let reached = match timeout_at(deadline, reach_any(access)).await {
+    let reached = match timeout_at(deadline, reach::reach(access)).await {
         Ok(Ok(reached)) => reached,
         Ok(Err(error)) => return unseen(Check::error(NAME, Level::Problem, &error, "look at the brokers' logs"), wish),
         Err(_) => return unseen(Check::late(NAME), wish),
@@ -51,27 +49,6 @@ fn unseen(check: Check, wish: &Wish) -> Vec<Check> {
 
 fn dependents(wish: &Wish) -> impl Iterator<Item = Check> {
     topics::not_looked_at(&wish.topics).into_iter().chain([groups::not_looked_at()])
-}
-
-/// Asks all addresses at once: one that keeps silent must not take the time of one that answers. When none answers, the
-/// error of the one that got furthest is told.
-async fn reach_any(access: &Access) -> Result<Reached, ReachError> {
-    let attempts: FuturesUnordered<_> = access
-        .bootstrap
-        .iter()
-        .map(|endpoint| Access { bootstrap: vec![endpoint.clone()], properties: access.properties.clone() })
-        .map(|access| async move { reach::reach(&access).await })
-        .collect();
-    let mut attempts = attempts;
-    let mut worst: Option<ReachError> = None;
-    while let Some(attempt) = attempts.next().await {
-        match attempt {
-            Ok(reached) => return Ok(reached),
-            Err(error) if worst.as_ref().is_none_or(ReachError::may_pass) => worst = Some(error),
-            Err(_) => {}
-        }
-    }
-    Err(worst.expect("access names at least one address"))
 }
 
 fn judge(reached: &Reached, looked: &Result<Status, ClusterError>) -> Check {
@@ -114,17 +91,5 @@ mod tests {
         let check = judge(&reached(), &Ok(status(Some("ISR not full: chat-0 2/3"))));
         assert!(check.level == Level::Warning && check.found.contains("chat-0 2/3"), "{check:?}");
         assert_eq!(judge(&reached(), &Ok(status(None))).level, Level::Ok);
-    }
-
-    #[tokio::test]
-    async fn one_address_that_answers_is_enough_whatever_the_others_do() {
-        let mock = rdkafka::mocking::MockCluster::new(1).expect("a mock cluster");
-        let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port");
-        let silent = Endpoint::new("127.0.0.1", silent.local_addr().expect("its address").port());
-        let broker: Endpoint = mock.bootstrap_servers().parse().expect("an address");
-        let began = std::time::Instant::now();
-        let reached = reach_any(&Access::plaintext(vec![silent, broker.clone()])).await.expect("one answers");
-        assert_eq!(reached.via, broker);
-        assert!(began.elapsed().as_secs() < 4, "{:?}", began.elapsed());
     }
 }

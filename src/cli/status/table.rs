@@ -1,0 +1,149 @@
+//! A status as people read it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::super::terminal::Style;
+use crate::cluster::status::{BrokerState, BrokerStatus, Status};
+use crate::kafka::{BrokerId, GroupView, PartitionView};
+
+/// The whole status.
+pub(super) fn human(status: &Status, style: Style) -> String {
+    let mut text = String::new();
+    write(&mut text, status, style).expect("a String takes all that is written to it");
+    text
+}
+
+fn write(out: &mut String, status: &Status, style: Style) -> std::fmt::Result {
+    match &status.missing {
+        None => writeln!(out, "{} brokers, {}", status.brokers.len(), style.good("whole"))?,
+        Some(missing) => writeln!(out, "{} brokers, {}: {missing}", status.brokers.len(), style.bad("not whole"))?,
+    }
+    for broker in &status.brokers {
+        write_broker(out, broker, style)?;
+    }
+    let mut topics: BTreeMap<&str, Vec<&PartitionView>> = BTreeMap::new();
+    for partition in &status.view.partitions {
+        topics.entry(&partition.partition.topic).or_default().push(partition);
+    }
+    let (own, others): (Vec<_>, Vec<_>) = topics.into_iter().partition(|(topic, _)| topic.starts_with("__"));
+    for (topic, partitions) in others {
+        writeln!(out, "\ntopic {}", style.bold(topic))?;
+        out.push_str(&partitions_table(&partitions, style));
+    }
+    for (topic, partitions) in own {
+        let thin = partitions.iter().filter(|partition| partition.isr.len() < partition.replicas.len()).count();
+        let state = if thin == 0 { "all in sync".to_owned() } else { format!("{thin} under-replicated") };
+        writeln!(out, "\n{}", style.dim(&format!("topic {topic}: {} partitions, {state}", partitions.len())))?;
+    }
+    for group in &status.groups {
+        write_group(out, group, style)?;
+    }
+    Ok(())
+}
+
+fn write_broker(out: &mut String, broker: &BrokerStatus, style: Style) -> std::fmt::Result {
+    let state = match &broker.state {
+        BrokerState::Up => style.good("up"),
+        BrokerState::Unreachable(reason) => format!("{} ({reason})", style.bad("does not answer")),
+        BrokerState::Missing => style.bad("not registered"),
+    };
+    let place = broker.endpoint.as_ref().map(|endpoint| format!("  {endpoint}")).unwrap_or_default();
+    let role = if broker.is_controller { "  controller" } else { "" };
+    writeln!(out, "  {}{place}  {state}{role}", broker.broker)
+}
+
+/// Partitions with their leaders, replicas and ISR.
+pub(in crate::cli) fn partitions_table(partitions: &[&PartitionView], style: Style) -> String {
+    let mut text = format!("  {}\n", style.dim("partition  leader     epoch  replicas    ISR"));
+    for partition in partitions {
+        let leader = partition.leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string());
+        let epoch = partition.leader_epoch.map_or_else(String::new, |epoch| epoch.to_string());
+        let thin = partition.isr.len() < partition.replicas.len();
+        let isr = ids(&partition.isr);
+        let isr = if thin { style.bad(&format!("{isr}  under-replicated")) } else { isr };
+        let (number, replicas) = (partition.partition.partition, ids(&partition.replicas));
+        text.push_str(&format!("  {:<9}  {leader:<9}  {epoch:<5}  {replicas:<10}  {isr}\n", number.to_string()));
+    }
+    text
+}
+
+fn ids(brokers: &[BrokerId]) -> String {
+    let mut ids: Vec<i32> = brokers.iter().map(|broker| broker.0).collect();
+    ids.sort_unstable();
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn write_group(out: &mut String, group: &GroupView, style: Style) -> std::fmt::Result {
+    let members = match group.members.len() {
+        0 => "no members".to_owned(),
+        1 => "1 member".to_owned(),
+        count => format!("{count} members"),
+    };
+    writeln!(out, "\ngroup {}  {}, {members}, lag {}", style.bold(&group.group), group.state, group.lag())?;
+    for member in &group.members {
+        let owns: Vec<String> = member.owns.iter().map(ToString::to_string).collect();
+        let owns = if owns.is_empty() { "nothing".to_owned() } else { owns.join(", ") };
+        writeln!(out, "  {} at {}: {owns}", member.client, member.host)?;
+    }
+    for offset in &group.offsets {
+        let number = |offset: Option<crate::kafka::Offset>| offset.map_or_else(|| "?".to_owned(), |it| it.to_string());
+        let lag = offset.lag().map_or_else(|| "?".to_owned(), |lag| lag.to_string());
+        let (committed, end) = (number(offset.committed), number(offset.end));
+        writeln!(out, "  {}  committed {committed} of {end}, lag {lag}", offset.partition)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::{ClusterView, Endpoint, GroupOffset, LeaderEpoch, MemberView, Offset, TopicPartition};
+
+    #[test]
+    fn a_status_shows_what_is_missing_first() {
+        let partition = |number, isr: &[i32]| PartitionView {
+            partition: TopicPartition::new("chat", number),
+            leader: isr.first().copied().map(BrokerId),
+            leader_epoch: Some(LeaderEpoch(4)),
+            replicas: vec![BrokerId(1), BrokerId(2), BrokerId(3)],
+            isr: isr.iter().copied().map(BrokerId).collect(),
+        };
+        let broker = |id, state| BrokerStatus {
+            broker: BrokerId(id),
+            endpoint: Some(Endpoint::new("localhost", 9091 + u16::try_from(id).expect("small"))),
+            state,
+            is_controller: id == 3,
+        };
+        let status = Status {
+            brokers: vec![
+                broker(1, BrokerState::Up),
+                BrokerStatus { endpoint: None, ..broker(2, BrokerState::Missing) },
+                broker(3, BrokerState::Up),
+            ],
+            view: ClusterView {
+                brokers: vec![BrokerId(1), BrokerId(3)],
+                controller: Some(BrokerId(3)),
+                controller_epoch: None,
+                partitions: vec![partition(0, &[1, 2, 3]), partition(1, &[3, 1]), partition(2, &[])],
+            },
+            groups: vec![GroupView {
+                group: "chat-consumers".to_owned(),
+                state: "Stable".to_owned(),
+                members: vec![MemberView {
+                    member: "m-1".to_owned(),
+                    client: "wiber-chaos".to_owned(),
+                    host: "127.0.0.1".to_owned(),
+                    owns: vec![TopicPartition::new("chat", 0)],
+                }],
+                offsets: vec![GroupOffset {
+                    partition: TopicPartition::new("chat", 0),
+                    committed: Some(Offset(5)),
+                    end: Some(Offset(7)),
+                }],
+            }],
+            missing: Some("not registered: broker-2".to_owned()),
+        };
+        insta::assert_snapshot!(human(&status, Style::Plain));
+    }
+}

@@ -32,6 +32,7 @@ pub struct DoctorArgs {
     /// The first of three ports [default: that of the standing cluster, else 9092]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=HIGHEST_BASE_PORT))]
     pub base_port: Option<u16>,
+    /// Which standing cluster.
     #[command(flatten)]
     pub name: Name,
     /// Where runs keep their reports

@@ -135,8 +135,8 @@ fn judge_lag(group: &str, trend: &Trend) -> Check {
                 0 => Check::warning(NAME, format!("{lags}: it has no members, so that nobody reads"), nobody),
                 members => Check::warning(
                     NAME,
-                    format!("{lags}: its {} fall behind", how_many(members, "member")),
-                    "they read more slowly than is written, or hang: look at their logs; more members help, up to one a partition",
+                    format!("{lags}, and has {}", how_many(members, "member")),
+                    "it reads more slowly than is written, or hangs: look at its logs; more members help, up to one a partition",
                 ),
             }
         }

@@ -21,7 +21,7 @@ fn judge(running: u32, available_mib: Option<u64>) -> Check {
         _ if wanted == 0 => Check::ok(NAME, "the standing cluster's brokers have theirs"),
         None => Check::note(
             NAME,
-            format!("this host does not tell how much is available; {brokers} need about {needed_mib} MiB"),
+            format!("this host does not tell how much is available; {needed_mib} MiB are needed for {brokers}"),
             "see to it that where the engine runs there is as much",
         ),
         Some(available_mib) if available_mib < needed_mib => Check::problem(
@@ -31,9 +31,10 @@ fn judge(running: u32, available_mib: Option<u64>) -> Check {
             ),
             "free some, or set a smaller `heap` under [cluster]",
         ),
-        Some(available_mib) => {
-            Check::ok(NAME, format!("{available_mib} MiB are available; {brokers} need about {needed_mib} MiB"))
-        }
+        Some(available_mib) => Check::ok(
+            NAME,
+            format!("{available_mib} MiB are available, and about {needed_mib} MiB are needed for {brokers}"),
+        ),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::cluster::holder::{self, Holder};
 use crate::cluster::reach::{self, ReachError};
 use crate::cluster::standing::BROKERS;
 use crate::cluster::wire::{Connection, Security, WireError};
+use crate::fault::ProcessState;
 use crate::kafka::{Access, Endpoint};
 
 const NAME: &str = "ports";
@@ -42,6 +43,8 @@ enum Use {
     Ours { container: String, cluster: String },
     /// A Kafka broker answers, whoever started it.
     Kafka(Holder),
+    /// By a container that is frozen, so that nobody can tell what it is.
+    Frozen(String),
     /// Somebody listens who does not answer as a broker.
     Other(Holder),
 }
@@ -61,6 +64,7 @@ pub async fn look(
                 Use::Ours { container, cluster: standing.name.clone() }
             }
             Some(holder) if is_kafka(endpoint(number), properties).await => Use::Kafka(holder),
+            Some(Holder::Container(container)) if is_frozen(&container, engine).await => Use::Frozen(container),
             Some(holder) => Use::Other(holder),
         };
         Port { number, held }
@@ -87,6 +91,12 @@ async fn holder(port: u16, engine: Option<&Engine>) -> Option<Holder> {
     let is_taken =
         || TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err_and(|error| error.kind() == ErrorKind::AddrInUse);
     found.or_else(|| is_taken().then_some(Holder::Somebody))
+}
+
+async fn is_frozen(container: &str, engine: Option<&Engine>) -> bool {
+    let Some(engine) = engine else { return false };
+    let state = timeout(ENGINE_LIMIT, engine.process_state(container)).await;
+    matches!(state, Ok(Ok(ProcessState::Paused { .. })))
 }
 
 /// Whether a broker answers, also one that wants to be spoken to in another way than these properties say.
@@ -124,6 +134,11 @@ pub fn judge(ports: &[Port]) -> Vec<Check> {
             Use::Free => free.push(number),
             Use::Ours { container, cluster } => ours.push((number, container, cluster)),
             Use::Kafka(holder) => brokers.push((number, holder)),
+            Use::Frozen(container) => problems.push(Check::problem(
+                NAME,
+                format!("{number} is held by container {container}, which is frozen"),
+                format!("`docker unpause {container}`"),
+            )),
             Use::Other(holder) => problems.push(problem(*number, holder)),
         }
     }
@@ -146,7 +161,7 @@ pub fn judge(ports: &[Port]) -> Vec<Check> {
 fn problem(port: u16, holder: &Holder) -> Check {
     let end = match holder {
         Holder::Container(name) => {
-            format!("`docker stop {name}` (or `docker unpause {name}`, if it is a frozen broker)")
+            format!("`docker stop {name}`")
         }
         Holder::Process { pid, .. } => format!("end process {pid}"),
         Holder::Somebody => "end it (`sudo ss -ltnp` shows who it is)".to_owned(),

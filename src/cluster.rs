@@ -44,6 +44,11 @@ pub trait Cluster: Send + Sync {
     /// Every broker that was started, whatever became of it.
     fn brokers(&self) -> Vec<BrokerId>;
 
+    /// Whether a fault may strike this broker; the error says why not.
+    fn may_strike(&self, broker: BrokerId) -> Result<(), ClusterError> {
+        if self.brokers().contains(&broker) { Ok(()) } else { Err(ClusterError::UnknownBroker { broker }) }
+    }
+
     /// What the brokers run on.
     fn environment(&self) -> Environment;
 

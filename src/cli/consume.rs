@@ -42,6 +42,7 @@ pub struct ConsumeArgs {
     /// For people, for programs, or only what was sent
     #[arg(long, value_enum, default_value_t = RecordFormat::Human)]
     pub format: RecordFormat,
+    /// Which cluster.
     #[command(flatten)]
     pub connect: Connect,
 }

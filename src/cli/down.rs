@@ -12,6 +12,7 @@ use crate::cluster::standing::{Data, Standing};
 /// What to remove.
 #[derive(Debug, Args)]
 pub struct DownArgs {
+    /// Which standing cluster.
     #[command(flatten)]
     pub name: Name,
     /// Also remove the data: every topic and every committed offset

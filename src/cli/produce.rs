@@ -52,6 +52,7 @@ pub struct ProduceArgs {
     /// Receipts for people or for programs
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+    /// Which cluster.
     #[command(flatten)]
     pub connect: Connect,
 }

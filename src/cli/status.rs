@@ -37,6 +37,7 @@ pub struct StatusArgs {
     /// For people or for programs
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+    /// Which cluster.
     #[command(flatten)]
     pub connect: Connect,
 }

@@ -59,6 +59,7 @@ pub struct CreateArgs {
     /// Be content when the topic is there already
     #[arg(long)]
     pub if_not_exists: bool,
+    /// Which cluster.
     #[command(flatten)]
     pub connect: Connect,
 }
@@ -72,6 +73,7 @@ pub struct ListArgs {
     /// For people or for programs
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+    /// Which cluster.
     #[command(flatten)]
     pub connect: Connect,
 }
@@ -85,6 +87,7 @@ pub struct DescribeArgs {
     /// For people or for programs
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+    /// Which cluster.
     #[command(flatten)]
     pub connect: Connect,
 }
@@ -95,6 +98,7 @@ pub struct DeleteArgs {
     /// Their names
     #[arg(required = true)]
     pub topics: Vec<String>,
+    /// Which cluster.
     #[command(flatten)]
     pub connect: Connect,
 }

@@ -21,6 +21,7 @@ pub struct UpArgs {
     /// The first broker's port on localhost; the others have the next two [default: 9092, or where it is already]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=HIGHEST_BASE_PORT))]
     pub base_port: Option<u16>,
+    /// Which standing cluster.
     #[command(flatten)]
     pub name: Name,
     /// The Kafka image, instead of the official one or the local drop-in

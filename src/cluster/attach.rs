@@ -71,7 +71,7 @@ impl AttachCluster {
         cluster.ledger.write(&Entry::Attach {
             bootstrap: attach.bootstrap.clone(),
             client: attach.client.clone(),
-            containers: attach.containers.clone(),
+            containers: attach.containers.clone().into_iter().collect(),
         })?;
         for group in groups {
             cluster.ledger.write(&Entry::Make { object: Object::Group, name: group.clone() })?;
@@ -182,6 +182,10 @@ impl Cluster for AttachCluster {
 
     fn brokers(&self) -> Vec<BrokerId> {
         self.peers.ids()
+    }
+
+    fn may_strike(&self, broker: BrokerId) -> Result<(), ClusterError> {
+        self.container(broker).map(drop)
     }
 
     fn environment(&self) -> Environment {

@@ -44,8 +44,8 @@ pub enum Entry {
         bootstrap: Vec<Endpoint>,
         /// librdkafka properties as written in the scenario: `${NAME}` stands for an environment variable.
         client: BTreeMap<String, String>,
-        /// The containers that may be struck.
-        containers: BTreeMap<BrokerId, String>,
+        /// The containers that may be struck. A list, because serde reads no map with numbers for keys in here.
+        containers: Vec<(BrokerId, String)>,
     },
     /// A fault is about to be injected.
     Inject {
@@ -148,9 +148,11 @@ impl Ledger {
 
     /// Everything that was written so far.
     pub fn entries(&self) -> Result<Vec<Entry>, LedgerError> {
-        let file =
-            File::open(&self.path).map_err(|source| LedgerError { action: "read", path: self.path.clone(), source })?;
-        Ok(entries_in(&file))
+        File::open(&self.path).and_then(|file| entries_in(&file)).map_err(|source| LedgerError {
+            action: "read",
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Whether anything was made in the engine, or was about to be.
@@ -210,7 +212,9 @@ pub fn survey(state: &Path) -> Result<Ledgers, LedgerError> {
         match file.try_lock() {
             Ok(()) if path.exists() => {
                 let entries = entries_in(&file);
-                found.dead.push(DeadLedger { directory: directory_in(&entries), path, _lock: file, label, entries });
+                let entries = entries.map_err(|source| LedgerError { action: "read", path: path.clone(), source })?;
+                let directory = directory_in(&entries);
+                found.dead.push(DeadLedger { path, _lock: file, label, directory, entries });
             }
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => found.alive.push(label),
@@ -241,9 +245,19 @@ fn label_of(path: &Path) -> Option<String> {
     name.strip_suffix(".jsonl").filter(|label| !label.starts_with('.')).map(str::to_owned)
 }
 
-/// A line that a dying process left half-written speaks of something that had not been begun.
-fn entries_in(file: &File) -> Vec<Entry> {
-    BufReader::new(file).lines().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect()
+/// The last line may be half-written: the process died before it did what the line would have said. Any other line that
+/// makes no sense is an error, for what it says would be left behind.
+fn entries_in(file: &File) -> io::Result<Vec<Entry>> {
+    let lines = BufReader::new(file).lines().collect::<io::Result<Vec<_>>>()?;
+    let mut entries = Vec::with_capacity(lines.len());
+    for (number, line) in lines.iter().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(entry) => entries.push(entry),
+            Err(_) if number + 1 == lines.len() => {}
+            Err(error) => return Err(io::Error::other(format!("line {}: {error}", number + 1))),
+        }
+    }
+    Ok(entries)
 }
 
 fn directory_in(entries: &[Entry]) -> Option<PathBuf> {
@@ -279,6 +293,42 @@ mod tests {
         Ledger::begin(state.path(), "r1", Path::new("x")).expect("a ledger").close().expect("closed");
         let after = survey(state.path()).expect("a survey");
         assert!(after.dead.is_empty() && after.alive.is_empty());
+    }
+
+    #[test]
+    fn every_entry_is_read_back_as_it_was_written() {
+        let state = tempfile::tempdir().expect("a directory");
+        let ledger = Ledger::begin(state.path(), "r1", Path::new("x")).expect("a ledger");
+        let fault = FaultId("kill".to_owned());
+        let written = [
+            Entry::Attach {
+                bootstrap: vec![Endpoint::new("localhost", 9092)],
+                client: BTreeMap::from([("sasl.password".to_owned(), "${SECRET}".to_owned())]),
+                containers: vec![(BrokerId(1), "kafka-1".to_owned()), (BrokerId(2), "kafka-2".to_owned())],
+            },
+            Entry::Make { object: Object::Topic, name: "chaos-chat".to_owned() },
+            Entry::Inject { fault: fault.clone(), kind: "kill".to_owned(), targets: vec!["broker-1".to_owned()] },
+            Entry::Heal { fault },
+        ];
+        for entry in &written {
+            ledger.write(entry).expect("written");
+        }
+        assert_eq!(ledger.entries().expect("read")[1..], written);
+        assert!(!ledger.made_something(), "a topic is not the engine's");
+    }
+
+    #[test]
+    fn a_line_that_makes_no_sense_is_an_error_and_a_torn_last_one_is_not() {
+        let state = tempfile::tempdir().expect("a directory");
+        let ledger = Ledger::begin(state.path(), "r1", Path::new("x")).expect("a ledger");
+        let append = |text: &str| {
+            let mut file = OpenOptions::new().append(true).open(&ledger.path).expect("opened");
+            file.write_all(text.as_bytes()).expect("written");
+        };
+        append("{\"entry\":\"ma");
+        assert_eq!(ledger.entries().expect("read").len(), 1);
+        append("\n{}\n");
+        assert!(ledger.entries().expect_err("nonsense").to_string().contains("line 2"));
     }
 
     #[test]

@@ -57,6 +57,14 @@ pub enum ReachError {
         /// Where.
         endpoint: Endpoint,
     },
+    /// The connection is closed instead of answered, as an engine's proxy does before the broker behind it listens.
+    #[error(
+        "{endpoint} closes connections without an answer\n  help: the broker is starting, or this is no Kafka broker"
+    )]
+    Closed {
+        /// Where.
+        endpoint: Endpoint,
+    },
     /// A plain-text client at a TLS listener.
     #[error(
         "{endpoint} speaks TLS, and this client plain text\n  help: set security.protocol=SSL (or SASL_SSL) and ssl.ca.location"
@@ -130,7 +138,14 @@ pub enum ReachError {
 impl ReachError {
     /// Whether waiting may help: the broker may be starting, frozen or down for now.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::Unreachable { .. } | Self::Silent { .. } | Self::Advertised { .. })
+        matches!(
+            self,
+            Self::Refused { .. }
+                | Self::Unreachable { .. }
+                | Self::Silent { .. }
+                | Self::Closed { .. }
+                | Self::Advertised { .. }
+        )
     }
 }
 
@@ -257,7 +272,8 @@ fn plain_reason(endpoint: &Endpoint, error: WireError) -> ReachError {
         WireError::Silent => ReachError::Silent { endpoint },
         WireError::Tls(reason) => ReachError::Tls { endpoint, reason },
         WireError::Sasl(reason) => ReachError::Sasl { endpoint, reason },
-        WireError::Closed | WireError::Protocol(_) => ReachError::NotKafka { endpoint, reason: error.to_string() },
+        WireError::Closed => ReachError::Closed { endpoint },
+        WireError::Protocol(_) => ReachError::NotKafka { endpoint, reason: error.to_string() },
     }
 }
 

@@ -46,11 +46,13 @@ pub async fn resolve(
         Target::All => brokers.clone(),
         Target::Same(fault) => struck_by(fault).ok_or_else(|| nobody(format!("fault `{fault}` has struck nobody")))?,
     };
-    match found.iter().find(|broker| !brokers.contains(broker)) {
-        Some(stranger) => Err(nobody(format!("there is no {stranger}"))),
-        None if found.is_empty() => Err(nobody("it names no broker of this cluster".to_owned())),
-        None => Ok(found),
+    if found.is_empty() {
+        return Err(nobody("it names no broker of this cluster".to_owned()));
     }
+    for broker in &found {
+        cluster.may_strike(*broker).map_err(|error| nobody(error.to_string()))?;
+    }
+    Ok(found)
 }
 
 fn find<'a>(view: &'a ClusterView, partition: &TopicPartition) -> Result<&'a PartitionView, String> {

@@ -40,7 +40,7 @@ pub fn find(entries: &[Entry]) -> AttachLeftovers {
                 left.cluster = Some(AttachSpec {
                     bootstrap: bootstrap.clone(),
                     client: client.clone(),
-                    containers: containers.clone(),
+                    containers: containers.iter().cloned().collect(),
                 });
             }
             Entry::Make { object: Object::Topic, name } => left.topics.push(name.clone()),
@@ -129,7 +129,7 @@ mod tests {
         Entry::Attach {
             bootstrap: vec![Endpoint::new("localhost", 9092)],
             client: BTreeMap::new(),
-            containers: BTreeMap::from([(BrokerId(1), "kafka-1".to_owned()), (BrokerId(2), "kafka-2".to_owned())]),
+            containers: vec![(BrokerId(1), "kafka-1".to_owned()), (BrokerId(2), "kafka-2".to_owned())],
         }
     }
 

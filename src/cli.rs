@@ -7,6 +7,7 @@ pub mod check;
 pub mod clean;
 pub mod connect;
 pub mod consume;
+pub mod doctor;
 pub mod down;
 mod exit;
 pub mod list;
@@ -67,6 +68,8 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// List the scenarios of a directory
     List(list::ListArgs),
+    /// Say what is wrong with this machine and its cluster, and what to do about it
+    Doctor(doctor::DoctorArgs),
     /// Remove what interrupted runs left behind
     Clean(clean::CleanArgs),
     /// Start three brokers that stay, with the topic `chat`; or start again what is stopped of them
@@ -123,6 +126,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Validate(args) => validate::validate(&args, color),
         Command::Plan(args) => plan::plan(&args, color),
         Command::List(args) => list::list(&args, color),
+        Command::Doctor(args) => wait_for(doctor::doctor(&args, color)),
         Command::Clean(args) => wait_for(clean::clean(&args, color)),
         Command::Up(args) => wait_for(up::up(&args, color)),
         Command::Down(args) => wait_for(down::down(&args)),

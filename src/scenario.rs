@@ -8,7 +8,7 @@ mod leaf;
 mod problem;
 pub mod raw;
 mod read;
-mod suggest;
+pub mod suggest;
 pub mod timing;
 pub mod units;
 pub mod validate;
@@ -21,6 +21,7 @@ pub use address::Containers;
 pub use leaf::{ByteRange, Bytes, Expectations, Properties, Property};
 pub use problem::{Problem, Problems, ScenarioError};
 pub use read::{At, Field, FromToml};
+pub use validate::DEFAULT_HEAP_BYTES;
 
 use serde::{Deserialize, Serialize};
 

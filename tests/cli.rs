@@ -50,7 +50,7 @@ fn program(args: &[&str]) -> Assert {
 fn help_tells_the_commands_and_the_exit_codes() {
     let help = program(&["--help"]).assert().success();
     let help = help.stdout(contains("Exit codes:").and(contains("inconclusive")).and(contains("Start with:")));
-    for command in ["run", "check", "validate", "plan", "list", "clean"] {
+    for command in ["run", "check", "validate", "plan", "list", "doctor", "clean"] {
         assert!(String::from_utf8_lossy(&help.get_output().stdout).contains(&format!("\n  {command} ")), "{command}");
         program(&[command, "--help"]).assert().success().stdout(contains("Usage: wiber-chaos").and(contains(command)));
     }

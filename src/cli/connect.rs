@@ -54,18 +54,23 @@ impl Connect {
 
     fn read(&self) -> Result<Access, String> {
         let bootstrap = Endpoint::parse_list(&self.bootstrap).map_err(|error| error.to_string())?;
-        let mut properties = BTreeMap::new();
-        for text in &self.property {
-            let (name, value) =
-                text.split_once('=').ok_or_else(|| format!("`-X {text}` sets nothing\n  help: write -X name=value"))?;
-            properties.insert(name.trim().to_owned(), value.to_owned());
-        }
-        let properties = expand(&properties, |name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
-        for (name, value) in &properties {
-            check(name, value)?;
-        }
-        Ok(Access { bootstrap, properties })
+        Ok(Access { bootstrap, properties: properties(&self.property)? })
     }
+}
+
+/// What the arguments of `-X` say, with environment variables put in; else what is wrong with them.
+pub(super) fn properties(arguments: &[String]) -> Result<BTreeMap<String, String>, String> {
+    let mut properties = BTreeMap::new();
+    for text in arguments {
+        let (name, value) =
+            text.split_once('=').ok_or_else(|| format!("`-X {text}` sets nothing\n  help: write -X name=value"))?;
+        properties.insert(name.trim().to_owned(), value.to_owned());
+    }
+    let properties = expand(&properties, |name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
+    for (name, value) in &properties {
+        check(name, value)?;
+    }
+    Ok(properties)
 }
 
 /// Lets librdkafka judge a property. Its value is not repeated, because it may be a secret.

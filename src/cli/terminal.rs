@@ -41,6 +41,11 @@ impl Style {
         self.wrap("32", text)
     }
 
+    /// The text in yellow, where there is colour.
+    pub fn doubtful(self, text: &str) -> String {
+        self.wrap("33", text)
+    }
+
     /// The text in red, where there is colour.
     pub fn bad(self, text: &str) -> String {
         self.wrap("31", text)

@@ -13,7 +13,7 @@ use crate::cluster::standing::{Action, BROKERS, DEFAULT_NAME, Standing, Up, Wish
 use crate::scenario::{TopicSpec, units};
 
 /// The highest first port that leaves room for the others.
-const HIGHEST_BASE_PORT: i64 = 65_535 - BROKERS as i64 + 1;
+pub(super) const HIGHEST_BASE_PORT: i64 = 65_535 - BROKERS as i64 + 1;
 
 /// What to start.
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 //! Everything made here carries [`RUN_LABEL`], so that a sweep finds it by asking the engine alone.
 
 mod container;
+mod premises;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -18,10 +19,11 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
-use crate::cluster::ClusterError;
+use crate::cluster::{ClusterError, chain};
 use crate::fault::{ProcessState, Signal};
 
 pub use container::{ContainerFacts, NewContainer};
+pub use premises::{Cgroups, Premises};
 
 /// The label of everything that a run makes; its value is the run's label.
 pub const RUN_LABEL: &str = "wiber-chaos.run";
@@ -34,6 +36,9 @@ const CALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// How much of a broker's log is kept; a log beyond this has something else wrong with it.
 const LOG_BYTES_MAX: usize = 64 << 20;
+
+/// What the client's transport says before it says what went wrong.
+const TRANSPORT_NOISE: &str = "Error in the hyper legacy client: client error (Connect): ";
 
 /// A connection to the engine.
 #[derive(Clone, Debug)]
@@ -108,13 +113,14 @@ impl Leftovers {
 impl Engine {
     /// Connects to the engine that testcontainers uses (`DOCKER_HOST` and its settings are honoured) and asks whether it lives.
     pub async fn connect() -> Result<Self, ClusterError> {
-        let no_engine = |reason: String| ClusterError::NoEngine { reason };
-        let docker = testcontainers::core::client::docker_client_instance()
-            .await
-            .map_err(|error| no_engine(error.to_string()))?;
+        let no_engine = |reason: String| ClusterError::NoEngine {
+            reason: reason.strip_prefix(TRANSPORT_NOISE).map(str::to_owned).unwrap_or(reason),
+        };
+        let docker =
+            testcontainers::core::client::docker_client_instance().await.map_err(|error| no_engine(chain(&error)))?;
         match tokio::time::timeout(CALL_LIMIT, docker.ping()).await {
             Ok(Ok(_)) => Ok(Self { docker }),
-            Ok(Err(error)) => Err(no_engine(error.to_string())),
+            Ok(Err(error)) => Err(no_engine(chain(&error))),
             Err(_) => Err(no_engine(format!("no answer within {} s", CALL_LIMIT.as_secs()))),
         }
     }

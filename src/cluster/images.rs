@@ -23,7 +23,7 @@ pub struct Image {
 
 /// Finds the image to run: the one asked for, else `$WIBER_KAFKA_IMAGE`, else the official one, else the local drop-in.
 pub async fn find(engine: &Engine, asked_for: Option<&str>) -> Result<Image, ClusterError> {
-    let wanted = candidates(asked_for, std::env::var(IMAGE_VARIABLE).ok().filter(|name| !name.is_empty()));
+    let wanted = candidates(asked_for, from_environment());
     for reference in &wanted {
         if let Some(inspected) = engine.image(reference).await? {
             let (name, tag) = split(reference);
@@ -33,11 +33,26 @@ pub async fn find(engine: &Engine, asked_for: Option<&str>) -> Result<Image, Clu
     Err(ClusterError::NoImage { looked_for: wanted })
 }
 
+/// The official Kafka image, which compose files name too.
+pub fn official() -> String {
+    pinned("KAFKA_OFFICIAL_IMAGE")
+}
+
+/// The image of the side-cars that faults on the network and on disks need.
+pub fn side_car() -> String {
+    pinned("NEMESIS_IMAGE")
+}
+
+/// The image that the environment names, if any.
+pub fn from_environment() -> Option<String> {
+    std::env::var(IMAGE_VARIABLE).ok().filter(|name| !name.is_empty())
+}
+
 fn candidates(asked_for: Option<&str>, from_environment: Option<String>) -> Vec<String> {
     match (asked_for, from_environment) {
         (Some(image), _) => vec![image.to_owned()],
         (None, Some(image)) => vec![image],
-        (None, None) => vec![pinned("KAFKA_OFFICIAL_IMAGE"), pinned("KAFKA_LOCAL_IMAGE")],
+        (None, None) => vec![official(), pinned("KAFKA_LOCAL_IMAGE")],
     }
 }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::cluster::peers::Peers;
 use crate::cluster::reach::{self, ReachError, Reached};
 use crate::cluster::view::Topics;
+use crate::cluster::wire::WireError;
 use crate::cluster::{ClusterError, LOOK_LIMIT, groups, view};
 use crate::kafka::{Access, BrokerId, ClusterView, Endpoint, GroupView};
 
@@ -67,8 +69,13 @@ pub async fn look(access: &Access) -> Result<Status, StatusError> {
     let Reached { peers, .. } = reach::reach(access).await?;
     let (view, strangers) =
         tokio::join!(view::ask_all(&peers, Topics::All, LOOK_LIMIT), reach::strangers(&peers, LOOK_LIMIT));
-    let view = view?;
-    let groups = groups::describe(&peers, &view, None, GROUPS_LIMIT).await?;
+    let mut status = assess(&peers, view?, &strangers);
+    status.groups = groups::describe(&peers, &status.view, None, GROUPS_LIMIT).await?;
+    Ok(status)
+}
+
+/// What metadata mean, and which brokers do not answer; without groups, which are asked of their coordinators.
+pub fn assess(peers: &Peers, view: ClusterView, strangers: &[(BrokerId, Endpoint, WireError)]) -> Status {
     let registered: BTreeSet<BrokerId> = view.brokers.iter().copied().collect();
     let replicas = view.partitions.iter().flat_map(|partition| &partition.replicas).copied();
     let known: BTreeSet<BrokerId> = replicas.chain(registered.iter().copied()).collect();
@@ -90,7 +97,7 @@ pub async fn look(access: &Access) -> Result<Status, StatusError> {
         })
         .collect();
     let missing = missing(&brokers, &view);
-    Ok(Status { brokers, view, groups, missing })
+    Status { brokers, view, groups: Vec::new(), missing }
 }
 
 /// What keeps the cluster from being whole. A broker that was killed stays registered for some seconds, so that its own

@@ -17,6 +17,8 @@ mod retention;
 mod timing;
 mod warnings;
 
+pub use cluster::DEFAULT_HEAP_BYTES;
+
 use super::problem::{Problems, Span};
 use super::raw::{RawPhases, RawScenario};
 use super::read::{At, Field};

@@ -35,6 +35,7 @@ const TABLE: Table<'static> = &[
             "nemesis",
         ],
     ),
+    ("doctor", &["kafka", "fault", "scenario", "cluster", "run"]),
     ("cli", ANYTHING),
     ("main", &["cli"]),
 ];
@@ -43,7 +44,7 @@ const TABLE: Table<'static> = &[
 const JUDGES: [&str; 3] = ["check", "verdict", "report"];
 
 /// Rooms that make a history.
-const MAKERS: [&str; 6] = ["cluster", "workload", "client", "nemesis", "run", "cli"];
+const MAKERS: [&str; 7] = ["cluster", "workload", "client", "nemesis", "run", "doctor", "cli"];
 
 #[test]
 fn no_room_uses_a_room_that_the_table_does_not_give_it() {

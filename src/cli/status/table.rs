@@ -71,6 +71,9 @@ pub(in crate::cli) fn partitions_table(partitions: &[&PartitionView], style: Sty
 }
 
 fn ids(brokers: &[BrokerId]) -> String {
+    if brokers.is_empty() {
+        return "none".to_owned();
+    }
     let mut ids: Vec<i32> = brokers.iter().map(|broker| broker.0).collect();
     ids.sort_unstable();
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")

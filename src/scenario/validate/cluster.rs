@@ -17,7 +17,8 @@ const DEFAULT_BROKERS: u32 = 3;
 const DEFAULT_PARTITIONS: u32 = 3;
 const DEFAULT_REPLICAS: u32 = 3;
 const MIB: u64 = 1024 * 1024;
-const DEFAULT_HEAP_BYTES: u64 = 512 * MIB;
+/// Each broker's heap when nobody says.
+pub const DEFAULT_HEAP_BYTES: u64 = 512 * MIB;
 /// A combined broker and controller runs out of memory while it starts with less.
 const LEAST_HEAP_BYTES: u64 = 128 * MIB;
 const DEFAULT_START_LIMIT: std::time::Duration = std::time::Duration::from_secs(180);

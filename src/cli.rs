@@ -42,11 +42,12 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 Exit codes:
   0  pass: every expectation was met
-  1  fail: an invariant was violated, or an anomaly that the scenario requires was not seen
-  2  usage, or a bad scenario file
+  1  fail: an invariant was violated, or an anomaly that the scenario requires was not seen;
+     by hand: a message was not delivered, or too few came
+  2  usage, or a bad scenario file; by hand: no such topic, or refused by the cluster
   3  a threshold was breached, no invariant violated
   4  inconclusive: a fault did not bite, too little evidence, drain incomplete
-  5  environment: no Docker, no image, cluster did not start
+  5  environment: no Docker, no image, cluster did not start or cannot be reached
   6  something could not be healed or cleaned up
   130, 143  interrupted, after healing
 

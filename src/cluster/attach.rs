@@ -23,6 +23,11 @@ use crate::history::Environment;
 use crate::kafka::{self, Access, BrokerId, ClusterView, Endpoint};
 use crate::scenario::{AttachSpec, ClusterSpec, TopicSpec};
 
+/// How long brokers that are missing may take to register: longer than a restart takes, and shorter than a person wonders
+/// whether `brokers` is right.
+const STRAGGLER_LIMIT: Duration = Duration::from_secs(30);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+
 /// A cluster that is there already.
 pub struct AttachCluster {
     access: Access,
@@ -55,10 +60,10 @@ impl AttachCluster {
             let facts = engine.facts().await?;
             Some((engine, facts))
         };
-        let reached = reach::reach_within(&access, spec.start_limit).await?;
+        let peers = whole_within(&access, spec).await?;
         let cluster = Self {
             access,
-            peers: reached.peers,
+            peers,
             topics: topics.iter().map(|topic| topic.name.clone()).collect(),
             containers: attach.containers.clone(),
             engine,
@@ -162,6 +167,20 @@ impl AttachCluster {
     fn container(&self, broker: BrokerId) -> Result<(&Engine, &String), ClusterError> {
         let container = self.containers.get(&broker).ok_or(ClusterError::NotNamed { broker })?;
         Ok((self.engine()?, container))
+    }
+}
+
+/// Waits until the cluster answers, and a while longer for brokers that are still starting. Of too few brokers, and of too
+/// many, [`AttachCluster::is_as_described`] tells.
+async fn whole_within(access: &Access, spec: &ClusterSpec) -> Result<Peers, ClusterError> {
+    let began = Instant::now();
+    loop {
+        let left = spec.start_limit.saturating_sub(began.elapsed());
+        let peers = reach::reach_within(access, left).await?.peers;
+        if peers.addresses.len() >= spec.brokers as usize || began.elapsed() >= spec.start_limit.min(STRAGGLER_LIMIT) {
+            return Ok(peers);
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 

@@ -18,8 +18,7 @@ fn members_of_a_group_share_another_group_sees_all_and_a_leaver_hands_over() {
     });
     other.wait_for("the other group to own everything", |other| other.owns() == all);
 
-    let shared = messages("shared", 90);
-    cluster.send_all(&shared);
+    let shared = send_to_each_partition(&cluster, "shared");
     other.wait_for("everything", |other| other.values().len() == 90);
     cluster.wait_for("everything between the two", |_| first.values().len() + second.values().len() == 90);
     assert!(first.partitions().is_disjoint(&second.partitions()), "each partition has one owner");
@@ -27,8 +26,7 @@ fn members_of_a_group_share_another_group_sees_all_and_a_leaver_hands_over() {
 
     assert_eq!(first.interrupt(), Some(130));
     second.wait_for("all partitions", |second| second.owns() == all);
-    let alone = messages("alone", 90);
-    cluster.send_all(&alone);
+    let alone = send_to_each_partition(&cluster, "alone");
     let sent = distinct(&[shared, alone].concat());
     other.wait_for("everything", |other| other.values().len() == 180);
     cluster.wait_for("everything between the two", |_| first.values().len() + second.values().len() >= 180);
@@ -39,4 +37,17 @@ fn members_of_a_group_share_another_group_sees_all_and_a_leaver_hands_over() {
     let everything = other.values();
     assert_eq!((everything.len(), distinct(&everything)), (180, sent));
     assert!(first.notes().contains("revoked: "), "rebalances are told: {}", first.notes());
+}
+
+/// 30 messages to each partition: left to itself, a burst without keys goes to one (KIP-480).
+fn send_to_each_partition(cluster: &Brokers, label: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for partition in ["0", "1", "2"] {
+        let lines = messages(&format!("{label} {partition}"), 30);
+        let (code, receipts, errors) = cluster.send(&lines, &["--timeout", "60s", "--partition", partition]);
+        assert_eq!((code, receipts.len()), (Some(0), 30), "{errors}");
+        assert!(receipts.iter().all(|line| line.starts_with(&format!("chat-{partition} @ "))), "{receipts:?}");
+        all.extend(lines);
+    }
+    all
 }

@@ -19,13 +19,16 @@ use crate::kafka::{Access, Endpoint, expand};
 const DEFAULT_BOOTSTRAP: &str = "localhost:9092,localhost:9093,localhost:9094";
 
 /// Properties that have an argument of their own, or that would defeat what the commands promise.
-const OWNED: [(&str, &str); 9] = [
+const OWNED: [(&str, &str); 12] = [
     ("bootstrap.servers", "write --bootstrap"),
     ("metadata.broker.list", "write --bootstrap"),
     ("group.id", "write --group"),
     ("acks", "write --acks"),
     ("request.required.acks", "write --acks"),
     ("message.timeout.ms", "write --timeout"),
+    ("delivery.timeout.ms", "write --timeout"),
+    ("queue.buffering.max.messages", "a message waits until there is room"),
+    ("queue.buffering.max.kbytes", "a message waits until there is room"),
     ("enable.auto.offset.store", "an offset is committed once its record was printed"),
     ("enable.auto.commit", "an offset is committed once its record was printed; without --group none is"),
     ("delivery.report.only.error", "every message gets a receipt"),
@@ -136,7 +139,7 @@ impl Told for FollowError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Client(_) => ExitCode::Usage,
-            Self::Output(_) | Self::Broken(_) => ExitCode::Environment,
+            Self::Output(_) | Self::NotJoined | Self::Broken(_) => ExitCode::Environment,
         }
     }
 }

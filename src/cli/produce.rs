@@ -125,6 +125,13 @@ impl Source {
         Self::Lines(read_stdin(), args.count.unwrap_or(u64::MAX))
     }
 
+    /// Ends it; how many lines were read from stdin and are not sent any more.
+    fn close(self) -> usize {
+        let Self::Lines(mut lines, _) = self else { return 0 };
+        lines.close();
+        std::iter::from_fn(|| lines.try_recv().ok()).filter(Result::is_ok).count()
+    }
+
     async fn next(&mut self) -> Option<Result<Vec<u8>, String>> {
         match self {
             Self::Same(_, 0) | Self::Lines(_, 0) => None,
@@ -152,8 +159,9 @@ fn read_stdin() -> mpsc::Receiver<Result<Vec<u8>, String>> {
             let read = match read {
                 Ok(0) => return,
                 Ok(_) => {
-                    let ending = line.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
-                    line.truncate(line.len() - ending.min(2));
+                    if line.pop_if(|byte| *byte == b'\n').is_some() {
+                        line.pop_if(|byte| *byte == b'\r');
+                    }
                     Ok(line)
                 }
                 Err(error) => Err(error),
@@ -176,21 +184,32 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    async fn work(mut self, source: Source) -> ExitCode {
-        let ended = match self.send_all(source).await {
-            Ok(ended) => ended,
-            Err(code) => return code,
-        };
-        let gave_up = match self.drain().await {
-            Ok(gave_up) => gave_up,
-            Err(code) => return code,
-        };
-        let (mut told, mut undelivered) = (self.told, self.undelivered);
-        for receipt in self.sender.abandon() {
+    async fn work(mut self, mut source: Source) -> ExitCode {
+        let mut ended = self.send_all(&mut source).await;
+        let unsent = source.close();
+        if unsent > 0 && matches!(ended, Ended::BySignal(_)) {
+            let lines = units::plural(u32::try_from(unsent).unwrap_or(u32::MAX), "line");
+            complain(&format!("not sent: {lines} of stdin, read already when it was interrupted\n"));
+        }
+        if !matches!(ended, Ended::Unwritable(_)) {
+            if matches!(ended, Ended::BySignal(_)) && self.sender.open() > 0 {
+                let open = self.sender.open();
+                complain(&format!("waiting for {open} receipts; once more gives up\n"));
+            }
+            ended = ended.and(self.drain().await);
+        }
+        let Self { args, sender, mut told, mut undelivered } = self;
+        for receipt in sender.abandon() {
             told += 1;
-            if let Fate::Undelivered { error, outcome } = &receipt.fate {
-                undelivered += 1;
-                complain(&undelivered_line(&receipt, error, *outcome));
+            match &receipt.fate {
+                Fate::Stored { partition, offset } => {
+                    // Where stdout takes no more, there is nothing to be done for a receipt.
+                    let _ = print(&stored_line(args, receipt.number, *partition, *offset));
+                }
+                Fate::Undelivered { error, outcome } => {
+                    undelivered += 1;
+                    complain(&undelivered_line(&receipt, error, *outcome));
+                }
             }
         }
         if undelivered > 0 {
@@ -198,11 +217,14 @@ impl Desk<'_> {
             complain(&format!("error: of {messages} {undelivered} not delivered\n"));
             return ExitCode::Fail;
         }
-        gave_up.or(ended).unwrap_or(ExitCode::Pass)
+        match ended {
+            Ended::InOrder => ExitCode::Pass,
+            Ended::BySignal(code) | Ended::Unwritable(code) | Ended::Unreadable(code) => code,
+        }
     }
 
     /// Sends until the source ends or a signal comes.
-    async fn send_all(&mut self, mut source: Source) -> Result<Option<ExitCode>, ExitCode> {
+    async fn send_all(&mut self, source: &mut Source) -> Ended {
         let mut due = Instant::now();
         let mut signal = std::pin::pin!(signals::ended());
         loop {
@@ -214,19 +236,21 @@ impl Desk<'_> {
             let open = self.sender.open() > 0;
             tokio::select! {
                 biased;
-                code = &mut signal => return Ok(Some(code)),
-                receipt = self.sender.receipt(), if open => self.tell(&receipt)?,
+                code = &mut signal => return Ended::BySignal(code),
+                receipt = self.sender.receipt(), if open => if let Err(code) = self.tell(&receipt) {
+                    return Ended::Unwritable(code);
+                },
                 message = next, if has_room => match message {
-                    None => return Ok(None),
+                    None => return Ended::InOrder,
                     Some(Ok(message)) => {
                         self.sender.send(&message);
                         if let Rate::PerSecond(rate) = self.args.rate {
-                            due = due.max(Instant::now() - Duration::from_secs(1)) + Duration::from_secs_f64(1.0 / rate);
+                            due = due.max(Instant::now()) + Duration::from_secs_f64(1.0 / rate);
                         }
                     }
                     Some(Err(error)) => {
                         complain(&format!("error: cannot read stdin: {error}\n"));
-                        return Ok(Some(ExitCode::Environment));
+                        return Ended::Unreadable(ExitCode::Environment);
                     }
                 },
             }
@@ -234,22 +258,24 @@ impl Desk<'_> {
     }
 
     /// Waits for the receipts that are missing; librdkafka gives each within its timeout. A signal ends the waiting.
-    async fn drain(&mut self) -> Result<Option<ExitCode>, ExitCode> {
+    async fn drain(&mut self) -> Ended {
         let mut signal = std::pin::pin!(signals::ended());
         while self.sender.open() > 0 {
             tokio::select! {
                 biased;
-                code = &mut signal => return Ok(Some(code)),
-                receipt = self.sender.receipt() => self.tell(&receipt)?,
+                code = &mut signal => return Ended::BySignal(code),
+                receipt = self.sender.receipt() => if let Err(code) = self.tell(&receipt) {
+                    return Ended::Unwritable(code);
+                },
             }
         }
-        Ok(None)
+        Ended::InOrder
     }
 
     fn tell(&mut self, receipt: &Receipt) -> Result<(), ExitCode> {
         self.told += 1;
         match &receipt.fate {
-            Fate::Stored { partition, offset } => print(&self.stored_line(receipt.number, *partition, *offset)),
+            Fate::Stored { partition, offset } => print(&stored_line(self.args, receipt.number, *partition, *offset)),
             Fate::Undelivered { error, outcome } => {
                 self.undelivered += 1;
                 complain(&undelivered_line(receipt, error, *outcome));
@@ -257,17 +283,37 @@ impl Desk<'_> {
             }
         }
     }
+}
 
-    fn stored_line(&self, number: u64, partition: i32, offset: Option<i64>) -> String {
-        let topic = &self.args.topic;
-        match (self.args.format, offset) {
-            (Format::Json, _) => {
-                let line = json!({ "message": number, "topic": topic, "partition": partition, "offset": offset });
-                format!("{line}\n")
-            }
-            (Format::Human, Some(offset)) => format!("{topic}-{partition} @ {offset}\n"),
-            (Format::Human, None) => format!("{topic}-{partition} @ ? (acks=0: nobody was asked whether it arrived)\n"),
+/// How the sending, or the waiting for receipts, ended.
+#[derive(Clone, Copy)]
+enum Ended {
+    /// There was no more.
+    InOrder,
+    /// A signal came.
+    BySignal(ExitCode),
+    /// Receipts can no longer be printed.
+    Unwritable(ExitCode),
+    /// Messages can no longer be read.
+    Unreadable(ExitCode),
+}
+
+impl Ended {
+    /// Of two ends, one after another, the one to tell.
+    fn and(self, later: Self) -> Self {
+        if matches!(self, Self::InOrder) { later } else { self }
+    }
+}
+
+fn stored_line(args: &ProduceArgs, number: u64, partition: i32, offset: Option<i64>) -> String {
+    let topic = &args.topic;
+    match (args.format, offset) {
+        (Format::Json, _) => {
+            let line = json!({ "message": number, "topic": topic, "partition": partition, "offset": offset });
+            format!("{line}\n")
         }
+        (Format::Human, Some(offset)) => format!("{topic}-{partition} @ {offset}\n"),
+        (Format::Human, None) => format!("{topic}-{partition} @ ? (acks=0: nobody was asked whether it arrived)\n"),
     }
 }
 

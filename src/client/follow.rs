@@ -3,28 +3,35 @@
 //! A member of a group that joins for the first time settles where it begins, and commits that, before it reads: else a
 //! partition that changes hands before its first commit would be begun anew at its end, and what came meanwhile be passed by.
 
-use std::collections::BTreeMap;
+mod reader;
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
-use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 
-use super::print::{self, Shape};
+use super::print::Shape;
 use crate::kafka::Access;
+use reader::Reader;
 
-/// How long a poll waits: how soon a stop is heard.
+/// How long a poll waits when there is nothing: how soon a stop is heard.
 const POLL: Duration = Duration::from_millis(100);
-
-/// How long each question about offsets may take while partitions change hands.
-const OFFSETS_LIMIT: Duration = Duration::from_secs(10);
 
 /// How many records may be printed before they are flushed and may be committed.
 const FLUSH_EVERY: usize = 1000;
+
+/// How long a member that is to end when it is quiet may take to be given its partitions first. A member that died without
+/// a word holds its share for its session, and a coordinator that died is replaced within seconds.
+const JOIN_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long the last commit and leaving the group may take together.
+const LEAVE_LIMIT: Duration = Duration::from_secs(15);
 
 /// Where a reader begins that has no commit to go on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +57,7 @@ pub struct Following {
     pub shape: Shape,
     /// After how many records to end.
     pub max: Option<u64>,
-    /// After how long without a record to end.
+    /// After how long without a record to end, counted from when there were partitions to read.
     pub quiet: Option<Duration>,
 }
 
@@ -85,12 +92,16 @@ pub enum FollowError {
     /// Records can no longer be printed.
     #[error("cannot write to stdout: {0}")]
     Output(#[source] io::Error),
+    /// The group gave it nothing to read in time.
+    #[error("the group was not joined within {} s\n  help: is its coordinator up? `wiber-chaos status` shows the group", JOIN_LIMIT.as_secs())]
+    NotJoined,
     /// An error that no waiting mends.
     #[error("cannot go on reading: {0}")]
     Broken(String),
 }
 
 /// Reads and prints until it is told to stop, or has read enough. Blocks. `notes` hears of assignments and of trouble.
+/// However it ends, the last commit and the leave take [`LEAVE_LIMIT`] at most.
 pub fn follow(
     access: &Access,
     following: &Following,
@@ -98,36 +109,28 @@ pub fn follow(
     notes: Box<dyn Write + Send>,
     stop: &AtomicBool,
 ) -> Result<Followed, FollowError> {
-    let context = Reader {
-        state: Mutex::new(State { out, notes, unflushed: BTreeMap::new(), printed: 0, broken: None, troubled: false }),
-        beginning: following.beginning,
-        shape: following.shape,
-        group: following.group.clone(),
-    };
+    let reader = Reader::new(following, out, notes);
     let consumer: BaseConsumer<Reader> =
-        config(access, following).create_with_context(context).map_err(FollowError::Client)?;
+        config(access, following).create_with_context(reader).map_err(FollowError::Client)?;
     begin(&consumer, following).map_err(FollowError::Client)?;
     let ended = read(&consumer, following, stop);
-    let settled = consumer.context().settle(&consumer);
-    // Dropping it gives up the partitions and leaves the group, so that others need not wait for its session to end.
-    let printed = consumer.context().state().printed;
-    drop(consumer);
-    match (ended, settled) {
-        (Err(FollowError::Output(error)), _) | (Ok(_), Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+    // Records that were printed and could not be flushed are not committed, and come again to whoever reads next.
+    let flushed = consumer.context().flush(&consumer).map_err(FollowError::Output);
+    let printed = consumer.context().printed();
+    leave(consumer);
+    match ended.and_then(|end| flushed.map(|()| end)) {
+        Err(FollowError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Ok(Followed { printed, end: End::Unread })
         }
-        (Ok(_), Err(error)) => Err(FollowError::Output(error)),
-        (ended, _) => Ok(Followed { printed, end: ended? }),
+        ended => ended.map(|end| Followed { printed, end }),
     }
 }
 
 fn config(access: &Access, following: &Following) -> rdkafka::ClientConfig {
     let mut config = super::config(access);
-    let reset = match following.beginning {
-        Beginning::Earliest => "earliest",
-        Beginning::Latest => "latest",
-    };
-    config.set("auto.offset.reset", reset).set("enable.auto.offset.store", "false");
+    // Where to begin is settled by us. This is for offsets that are gone, by retention or truncation: the oldest record
+    // that there is comes next, and none is passed by.
+    config.set("auto.offset.reset", "earliest").set("enable.auto.offset.store", "false");
     let mut default = |name: &str, value: &str| {
         if !access.properties.contains_key(name) {
             config.set(name, value);
@@ -165,250 +168,56 @@ fn begin(consumer: &BaseConsumer<Reader>, following: &Following) -> KafkaResult<
             list.add_partition_offset(topic, partition, offset)?;
         }
     }
-    consumer.assign(&list)
+    consumer.assign(&list)?;
+    consumer.context().has_partitions();
+    Ok(())
 }
 
 fn read(consumer: &BaseConsumer<Reader>, following: &Following, stop: &AtomicBool) -> Result<End, FollowError> {
     let reader = consumer.context();
-    let mut last_heard = Instant::now();
+    let began = Instant::now();
+    let mut is_idle = false;
     while !stop.load(Ordering::Relaxed) {
         // What is there is printed in one go; only a pause, or a full batch, is worth a flush.
-        let is_idle = match consumer.poll(Duration::ZERO) {
-            Some(message) => {
-                last_heard = Instant::now();
-                reader.hear(message)?;
-                false
+        let heard = consumer.poll(if is_idle { POLL } else { Duration::ZERO });
+        is_idle = heard.is_none();
+        if let Some(message) = heard {
+            reader.hear(message)?;
+            if following.max.is_some_and(|max| reader.printed() >= max) {
+                return Ok(End::Enough);
             }
-            None => true,
-        };
-        if following.max.is_some_and(|max| reader.state().printed >= max) {
-            return Ok(End::Enough);
         }
-        if is_idle || reader.state().unflushed_count() >= FLUSH_EVERY {
+        if is_idle || reader.unflushed() >= FLUSH_EVERY {
             reader.flush(consumer).map_err(FollowError::Output)?;
         }
-        if let Some(broken) = reader.state().broken.take() {
-            return Err(FollowError::Broken(broken));
-        }
-        if is_idle {
-            if following.quiet.is_some_and(|quiet| last_heard.elapsed() >= quiet) {
-                return Ok(End::Quiet);
-            }
-            if let Some(message) = consumer.poll(POLL) {
-                last_heard = Instant::now();
-                reader.hear(message)?;
-            }
+        reader.is_well(consumer)?;
+        let Some(quiet) = following.quiet else { continue };
+        match reader.quiet_since() {
+            Some(since) if since.elapsed() >= quiet => return Ok(End::Quiet),
+            None if began.elapsed() >= quiet.max(JOIN_LIMIT) => return Err(FollowError::NotJoined),
+            _ => {}
         }
     }
     Ok(End::Stopped)
 }
 
-/// What librdkafka calls back into, on the thread that polls.
-struct Reader {
-    state: Mutex<State>,
-    beginning: Beginning,
-    shape: Shape,
-    group: Option<String>,
-}
-
-struct State {
-    out: Box<dyn Write + Send>,
-    notes: Box<dyn Write + Send>,
-    /// The next offset of each partition whose last records are printed and not yet flushed, and how many they are.
-    unflushed: BTreeMap<(String, i32), (i64, usize)>,
-    printed: u64,
-    broken: Option<String>,
-    /// Whether the last thing told was that no broker answers.
-    troubled: bool,
-}
-
-impl State {
-    fn unflushed_count(&self) -> usize {
-        self.unflushed.values().map(|(_, count)| count).sum()
+/// Commits what was flushed, gives up the partitions and leaves the group, so that others need not wait for the session to
+/// end. A coordinator that does not answer must not hold anybody up: librdkafka knows no limit for either.
+fn leave(consumer: BaseConsumer<Reader>) {
+    let (done, finished) = mpsc::channel();
+    let context = std::sync::Arc::clone(consumer.context());
+    let spawned = std::thread::Builder::new().name("leave".to_owned()).spawn(move || {
+        consumer.context().commit(&consumer);
+        drop(consumer);
+        // Whoever waited may have given up.
+        let _ = done.send(());
+    });
+    match spawned {
+        Ok(_) if finished.recv_timeout(LEAVE_LIMIT).is_ok() => {}
+        Ok(_) => context.note(&format!(
+            "trouble: the group was not left within {} s; what was printed last may come again",
+            LEAVE_LIMIT.as_secs()
+        )),
+        Err(error) => context.note(&format!("trouble: the group was not left: {error}")),
     }
-
-    /// Notes are for whoever watches; where they cannot be written, nobody does.
-    fn note(&mut self, text: &str) {
-        let _ = writeln!(self.notes, "{text}");
-        let _ = self.notes.flush();
-    }
-}
-
-impl Reader {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn hear(&self, message: KafkaResult<rdkafka::message::BorrowedMessage<'_>>) -> Result<(), FollowError> {
-        let message = match message {
-            Ok(message) => message,
-            Err(error) => return self.complain(&error),
-        };
-        let mut state = self.state();
-        if std::mem::take(&mut state.troubled) {
-            state.note("the cluster answers again");
-        }
-        print::record(&mut state.out, &message, self.shape).map_err(FollowError::Output)?;
-        state.printed += 1;
-        let last = state.unflushed.entry((message.topic().to_owned(), message.partition())).or_default();
-        *last = (message.offset() + 1, last.1 + 1);
-        Ok(())
-    }
-
-    fn complain(&self, error: &KafkaError) -> Result<(), FollowError> {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                Err(FollowError::Broken("the topic is gone".to_owned()))
-            }
-            Some(
-                RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::GroupAuthorizationFailed
-                | RDKafkaErrorCode::Fatal,
-            ) => Err(FollowError::Broken(error.to_string())),
-            _ => {
-                self.state().note(&format!("trouble: {error}"));
-                Ok(())
-            }
-        }
-    }
-
-    /// Lets what is printed reach its reader, and only then offers its offsets to be committed.
-    fn flush(&self, consumer: &BaseConsumer<Self>) -> io::Result<()> {
-        let mut state = self.state();
-        if state.unflushed.is_empty() {
-            return Ok(());
-        }
-        state.out.flush()?;
-        let flushed = std::mem::take(&mut state.unflushed);
-        drop(state);
-        if self.group.is_some() {
-            for ((topic, partition), (next, _)) in flushed {
-                // `store_offset` takes the offset of the last record, and stores the one after it.
-                if let Err(error) = consumer.store_offset(&topic, partition, next - 1) {
-                    self.state().note(&format!("trouble: the offset of {topic}-{partition} was not kept: {error}"));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Before partitions are given up: flushes, and commits what was flushed.
-    fn settle(&self, consumer: &BaseConsumer<Self>) -> io::Result<()> {
-        self.flush(consumer)?;
-        if self.group.is_none() {
-            return Ok(());
-        }
-        match consumer.commit_consumer_state(CommitMode::Sync) {
-            Ok(()) => {}
-            Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset) => {}
-            Err(error) => {
-                let text =
-                    format!("trouble: the last offsets were not committed, so the records may come again: {error}");
-                self.state().note(&text);
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives each partition that the group has never committed its first offset, and commits that.
-    fn settle_beginnings(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) -> KafkaResult<()> {
-        let committed = consumer.committed_offsets(list.clone(), OFFSETS_LIMIT)?;
-        let mut fresh = TopicPartitionList::new();
-        for entry in committed.elements() {
-            if matches!(entry.offset(), Offset::Offset(_)) {
-                continue;
-            }
-            let (first, next) = consumer.fetch_watermarks(entry.topic(), entry.partition(), OFFSETS_LIMIT)?;
-            let start = match self.beginning {
-                Beginning::Earliest => first,
-                Beginning::Latest => next,
-            };
-            list.set_partition_offset(entry.topic(), entry.partition(), Offset::Offset(start))?;
-            fresh.add_partition_offset(entry.topic(), entry.partition(), Offset::Offset(start))?;
-        }
-        if fresh.count() > 0 {
-            consumer.commit(&fresh, CommitMode::Sync)?;
-        }
-        Ok(())
-    }
-
-    fn assigned(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
-        let names = names(list);
-        if let Err(error) = self.settle_beginnings(consumer, list) {
-            let text = format!("trouble: where to begin was not settled, so records may be passed by: {error}");
-            self.state().note(&text);
-        }
-        let assigned = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
-            _ => consumer.assign(list),
-        };
-        let mut state = self.state();
-        state.note(&format!("assigned: {names}"));
-        if let Err(error) = assigned {
-            state.broken = Some(format!("the assignment was refused: {error}"));
-        }
-    }
-
-    fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
-        let was_lost = consumer.assignment_lost();
-        if was_lost {
-            // Whoever was thrown out of the group may not commit; others read these again.
-            self.state().unflushed.clear();
-        } else if let Err(error) = self.settle(consumer) {
-            self.state().broken = Some(format!("cannot write to stdout: {error}"));
-        }
-        let unassigned = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
-            _ => consumer.unassign(),
-        };
-        let mut state = self.state();
-        if list.count() > 0 {
-            state.note(&format!("{}: {}", if was_lost { "lost" } else { "revoked" }, names(list)));
-        }
-        if let Err(error) = unassigned {
-            state.broken = Some(format!("the revocation was refused: {error}"));
-        }
-    }
-}
-
-impl ClientContext for Reader {
-    fn error(&self, error: KafkaError, reason: &str) {
-        let mut state = self.state();
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) if !state.troubled => {
-                state.troubled = true;
-                state.note("no broker answers; reading goes on when one does");
-            }
-            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
-                state.broken = Some(reason.to_owned());
-            }
-            // Single connections come and go; that none is left is what matters.
-            _ => {}
-        }
-    }
-}
-
-impl ConsumerContext for Reader {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        match event {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assigned(consumer, list),
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoked(consumer, list),
-            other => {
-                let code: RDKafkaErrorCode = other.into();
-                self.state().note(&format!("trouble: the group could not be joined: {code}"));
-                self.revoked(consumer, list);
-            }
-        }
-    }
-}
-
-/// The partitions of a list, in order: `chat-0, chat-1`.
-fn names(list: &TopicPartitionList) -> String {
-    let mut names: Vec<(String, i32)> =
-        list.elements().iter().map(|entry| (entry.topic().to_owned(), entry.partition())).collect();
-    names.sort();
-    if names.is_empty() {
-        return "nothing".to_owned();
-    }
-    names.into_iter().map(|(topic, partition)| format!("{topic}-{partition}")).collect::<Vec<_>>().join(", ")
 }

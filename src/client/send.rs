@@ -16,8 +16,12 @@ use crate::workload::persistence;
 /// How many messages may be without a receipt; more wait.
 pub const IN_FLIGHT_MAX: usize = 10_000;
 
-/// Room in librdkafka's queue beyond that, so that our own limit is what holds a sender back.
+/// How many bytes they may hold together.
+const IN_FLIGHT_BYTES_MAX: usize = 256 << 20;
+
+/// Room in librdkafka's queue beyond that, so that our own limits are what holds a sender back.
 const QUEUE_MAX: usize = 2 * IN_FLIGHT_MAX;
+const QUEUE_MAX_KIB: usize = 2_097_151;
 
 /// How much of a message is shown when it must be named.
 const SHOWN_CHARS: usize = 80;
@@ -74,8 +78,9 @@ pub struct Sender {
     producer: ThreadedProducer<Reports>,
     reports: mpsc::UnboundedReceiver<(u64, Fate)>,
     sending: Sending,
-    /// Messages without a receipt, shortened.
-    open: BTreeMap<u64, String>,
+    /// Messages without a receipt, shortened, and how many bytes each holds.
+    open: BTreeMap<u64, (String, usize)>,
+    open_bytes: usize,
     /// Receipts that came before their turn.
     early: BTreeMap<u64, Fate>,
     sent: u64,
@@ -90,7 +95,8 @@ impl Sender {
         config
             .set("acks", &sending.acks)
             .set("message.timeout.ms", sending.timeout.as_millis().to_string())
-            .set("queue.buffering.max.messages", QUEUE_MAX.to_string());
+            .set("queue.buffering.max.messages", QUEUE_MAX.to_string())
+            .set("queue.buffering.max.kbytes", QUEUE_MAX_KIB.to_string());
         let mut default = |name: &str, value: &str| {
             if !access.properties.contains_key(name) {
                 config.set(name, value);
@@ -98,17 +104,19 @@ impl Sender {
         };
         // As the Java clients choose partitions, so that a key lies where others look for it.
         default("partitioner", "murmur2_random");
-        default("linger.ms", "5");
+        if !access.properties.contains_key("queue.buffering.max.ms") {
+            default("linger.ms", "5");
+        }
         if sending.acks == "all" || sending.acks == "-1" {
             default("enable.idempotence", "true");
         }
         let producer = config.create_with_context(Reports { acks, told })?;
-        Ok(Self { producer, reports, sending, open: BTreeMap::new(), early: BTreeMap::new(), sent: 0 })
+        Ok(Self { producer, reports, sending, open: BTreeMap::new(), open_bytes: 0, early: BTreeMap::new(), sent: 0 })
     }
 
     /// Whether another message may be sent now.
     pub fn has_room(&self) -> bool {
-        self.open.len() < IN_FLIGHT_MAX
+        self.open.len() < IN_FLIGHT_MAX && self.open_bytes < IN_FLIGHT_BYTES_MAX
     }
 
     /// How many messages wait for their receipts.
@@ -120,7 +128,8 @@ impl Sender {
     pub fn send(&mut self, payload: &[u8]) {
         self.sent += 1;
         let number = self.sent;
-        self.open.insert(number, shown(payload));
+        self.open.insert(number, (shown(payload), payload.len()));
+        self.open_bytes += payload.len();
         let mut record = BaseRecord::with_opaque_to(&self.sending.topic, Box::new(number)).payload(payload);
         if let Some(key) = &self.sending.key {
             record = record.key(key);
@@ -158,6 +167,9 @@ impl Sender {
 
     /// Gives up: what is open is purged, and what was said of it so far is told. For an end that must not wait.
     pub fn abandon(mut self) -> Vec<Receipt> {
+        if self.open.is_empty() {
+            return Vec::new();
+        }
         self.producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
         self.producer.poll(Duration::from_millis(200));
         while let Ok((number, fate)) = self.reports.try_recv() {
@@ -168,7 +180,7 @@ impl Sender {
             outcome: outcome::abandoned().outcome,
         };
         let open = std::mem::take(&mut self.open);
-        let told = open.into_iter().map(|(number, shown)| {
+        let told = open.into_iter().map(|(number, (shown, _))| {
             let fate = self.early.remove(&number).unwrap_or_else(unknown);
             Receipt { number, shown, fate }
         });
@@ -178,7 +190,8 @@ impl Sender {
     fn in_turn(&mut self) -> Option<Receipt> {
         let number = *self.open.keys().next()?;
         let fate = self.early.remove(&number)?;
-        let shown = self.open.remove(&number)?;
+        let (shown, bytes) = self.open.remove(&number)?;
+        self.open_bytes -= bytes;
         Some(Receipt { number, shown, fate })
     }
 }

@@ -1,0 +1,340 @@
+//! What librdkafka calls back into while a consumer is polled: records, assignments, and trouble.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
+
+use super::{Beginning, FollowError, Following};
+use crate::client::print::{self, Shape};
+
+/// How long all questions about offsets may take together while partitions change hands.
+const OFFSETS_LIMIT: Duration = Duration::from_secs(10);
+
+/// The same trouble is told again after this long only.
+const TOLD_AGAIN: Duration = Duration::from_secs(30);
+
+/// How long a topic may be unknown before it is asked whether it is gone: brokers learn of a new one one after another.
+const GONE_LIMIT: Duration = Duration::from_secs(10);
+const METADATA_LIMIT: Duration = Duration::from_secs(5);
+
+/// A consumer's context. Everything happens on the thread that polls; the lock is for librdkafka's sake.
+pub(super) struct Reader {
+    state: Mutex<State>,
+    beginning: Beginning,
+    shape: Shape,
+    group: Option<String>,
+    topics: Vec<String>,
+}
+
+struct State {
+    out: Box<dyn Write + Send>,
+    notes: Box<dyn Write + Send>,
+    /// The next offset of each partition whose last records are printed and not yet flushed, and how many they are.
+    unflushed: BTreeMap<(String, i32), (i64, usize)>,
+    printed: u64,
+    /// Since when no record came, from the first assignment on.
+    quiet_since: Option<Instant>,
+    broken: Option<String>,
+    /// Since when the brokers say that a topic does not exist.
+    unknown_since: Option<Instant>,
+    told: BTreeMap<String, Instant>,
+}
+
+impl Reader {
+    pub(super) fn new(following: &Following, out: Box<dyn Write + Send>, notes: Box<dyn Write + Send>) -> Self {
+        Self {
+            state: Mutex::new(State {
+                out,
+                notes,
+                unflushed: BTreeMap::new(),
+                printed: 0,
+                quiet_since: None,
+                broken: None,
+                unknown_since: None,
+                told: BTreeMap::new(),
+            }),
+            beginning: following.beginning,
+            shape: following.shape,
+            group: following.group.clone(),
+            topics: following.topics.clone(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many records were printed.
+    pub(super) fn printed(&self) -> u64 {
+        self.state().printed
+    }
+
+    /// How many of them are not yet flushed.
+    pub(super) fn unflushed(&self) -> usize {
+        self.state().unflushed.values().map(|(_, count)| count).sum()
+    }
+
+    /// Since when no record came; `None` before there was anything to read.
+    pub(super) fn quiet_since(&self) -> Option<Instant> {
+        self.state().quiet_since
+    }
+
+    /// From now on there is something to read.
+    pub(super) fn has_partitions(&self) {
+        self.state().quiet_since = Some(Instant::now());
+    }
+
+    /// Notes are for whoever watches; where they cannot be written, nobody does.
+    pub(super) fn note(&self, text: &str) {
+        let mut state = self.state();
+        let _ = writeln!(state.notes, "{text}");
+        let _ = state.notes.flush();
+    }
+
+    /// A note that need not be repeated while it goes on being true.
+    fn note_once(&self, text: String) {
+        let is_news = self.state().told.get(&text).is_none_or(|told| told.elapsed() >= TOLD_AGAIN);
+        if is_news {
+            self.note(&text);
+            self.state().told.insert(text, Instant::now());
+        }
+    }
+
+    /// Prints a record, or tells of an error.
+    pub(super) fn hear(&self, message: KafkaResult<BorrowedMessage<'_>>) -> Result<(), FollowError> {
+        let message = match message {
+            Ok(message) => message,
+            Err(error) => return self.complain(&error),
+        };
+        let mut state = self.state();
+        print::record(&mut state.out, &message, self.shape).map_err(FollowError::Output)?;
+        state.printed += 1;
+        state.quiet_since = Some(Instant::now());
+        state.unknown_since = None;
+        let last = state.unflushed.entry((message.topic().to_owned(), message.partition())).or_default();
+        *last = (message.offset() + 1, last.1 + 1);
+        Ok(())
+    }
+
+    fn complain(&self, error: &KafkaError) -> Result<(), FollowError> {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                self.state().unknown_since.get_or_insert_with(Instant::now);
+                Ok(())
+            }
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed) => {
+                Err(FollowError::Broken(error.to_string()))
+            }
+            Some(RDKafkaErrorCode::Fatal) => {
+                // The client's own callback has heard the reason; here there is only the word.
+                let reason = self.state().broken.take();
+                Err(FollowError::Broken(reason.unwrap_or_else(|| error.to_string())))
+            }
+            // The callback below hears of these too. Single connections come and go; that none is left is what matters.
+            Some(
+                RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::PartitionEOF,
+            ) => Ok(()),
+            _ => {
+                self.note_once(format!("trouble: {error}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether it makes sense to go on.
+    pub(super) fn is_well(&self, consumer: &BaseConsumer<Self>) -> Result<(), FollowError> {
+        if let Some(broken) = self.state().broken.take() {
+            return Err(FollowError::Broken(broken));
+        }
+        let is_suspicious = self.state().unknown_since.is_some_and(|since| since.elapsed() >= GONE_LIMIT);
+        if !is_suspicious {
+            return Ok(());
+        }
+        self.state().unknown_since = None;
+        for topic in &self.topics {
+            let Ok(metadata) = consumer.fetch_metadata(Some(topic), METADATA_LIMIT) else { continue };
+            let error = metadata.topics().iter().find(|it| it.name() == topic).and_then(|it| it.error());
+            if error == Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+                return Err(FollowError::Broken(format!("topic `{topic}` is gone")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets what is printed reach its reader, and only then offers its offsets to be committed.
+    pub(super) fn flush(&self, consumer: &BaseConsumer<Self>) -> io::Result<()> {
+        let mut state = self.state();
+        if state.unflushed.is_empty() {
+            return Ok(());
+        }
+        state.out.flush()?;
+        let flushed = std::mem::take(&mut state.unflushed);
+        drop(state);
+        if self.group.is_some() {
+            for ((topic, partition), (next, _)) in flushed {
+                // `store_offset` takes the offset of the last record, and stores the one after it.
+                if let Err(error) = consumer.store_offset(&topic, partition, next - 1) {
+                    self.note(&format!("trouble: the offset of {topic}-{partition} was not kept: {error}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits what was flushed, and waits for it.
+    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>) {
+        if self.group.is_none() {
+            return;
+        }
+        match consumer.commit_consumer_state(CommitMode::Sync) {
+            Ok(()) => {}
+            Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset) => {}
+            Err(error) => {
+                self.note(&format!(
+                    "trouble: the last offsets were not committed, so the records may come again: {error}"
+                ));
+            }
+        }
+    }
+
+    /// Gives each partition that the group has never committed its first offset, and commits that.
+    fn settle_beginnings(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
+        let deadline = Instant::now() + OFFSETS_LIMIT;
+        let committed = match consumer.committed_offsets(list.clone(), OFFSETS_LIMIT) {
+            Ok(committed) => committed,
+            Err(error) => return self.tell_unsettled("all", &error),
+        };
+        let mut fresh = TopicPartitionList::new();
+        for entry in committed.elements() {
+            let name = format!("{}-{}", entry.topic(), entry.partition());
+            // Only one that is certainly without a commit is begun: to commit over an answer that failed would skip records.
+            match (entry.error(), entry.offset()) {
+                (Err(error), _) => self.tell_unsettled(&name, &error),
+                (Ok(()), Offset::Invalid) => {
+                    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
+                    let settled = self.settle(consumer, entry.topic(), entry.partition(), left, list, &mut fresh);
+                    if let Err(error) = settled {
+                        self.tell_unsettled(&name, &error);
+                    }
+                }
+                (Ok(()), _) => {}
+            }
+        }
+        if fresh.count() > 0
+            && let Err(error) = consumer.commit(&fresh, CommitMode::Sync)
+        {
+            self.tell_unsettled("new partitions", &error);
+        }
+    }
+
+    fn settle(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        topic: &str,
+        partition: i32,
+        limit: Duration,
+        list: &mut TopicPartitionList,
+        fresh: &mut TopicPartitionList,
+    ) -> KafkaResult<()> {
+        let (first, next) = consumer.fetch_watermarks(topic, partition, limit)?;
+        let start = Offset::Offset(match self.beginning {
+            Beginning::Earliest => first,
+            Beginning::Latest => next,
+        });
+        list.set_partition_offset(topic, partition, start)?;
+        fresh.add_partition_offset(topic, partition, start)
+    }
+
+    fn tell_unsettled(&self, what: &str, error: &KafkaError) {
+        self.note(&format!(
+            "trouble: where {what} begins could not be settled, so it may begin with the oldest record: {error}"
+        ));
+    }
+
+    fn assigned(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
+        let names = names(list);
+        self.settle_beginnings(consumer, list);
+        let assigned = match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
+            _ => consumer.assign(list),
+        };
+        self.note(&format!("assigned: {names}"));
+        self.has_partitions();
+        if let Err(error) = assigned {
+            self.state().broken = Some(format!("the assignment was refused: {error}"));
+        }
+    }
+
+    fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let was_lost = consumer.assignment_lost();
+        if was_lost {
+            // Whoever was thrown out of the group may not commit; others read these again.
+            self.state().unflushed.clear();
+        } else {
+            match self.flush(consumer) {
+                Ok(()) => self.commit(consumer),
+                Err(error) => self.state().broken = Some(format!("cannot write to stdout: {error}")),
+            }
+        }
+        let unassigned = match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+            _ => consumer.unassign(),
+        };
+        if list.count() > 0 {
+            self.note(&format!("{}: {}", if was_lost { "lost" } else { "revoked" }, names(list)));
+        }
+        if let Err(error) = unassigned {
+            self.state().broken = Some(format!("the revocation was refused: {error}"));
+        }
+    }
+}
+
+impl ClientContext for Reader {
+    fn error(&self, error: KafkaError, reason: &str) {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                self.note_once("no broker answers; reading goes on when one does".to_owned());
+            }
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL | RDKafkaErrorCode::Fatal) => {
+                self.state().broken = Some(reason.to_owned());
+            }
+            _ => {}
+        }
+    }
+}
+
+impl ConsumerContext for Reader {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assigned(consumer, list),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoked(consumer, list),
+            other => {
+                let code: RDKafkaErrorCode = other.into();
+                self.note_once(format!("trouble: the group could not be joined: {code}"));
+                self.revoked(consumer, list);
+            }
+        }
+    }
+}
+
+/// The partitions of a list, in order: `chat-0, chat-1`.
+fn names(list: &TopicPartitionList) -> String {
+    let mut names: Vec<(String, i32)> =
+        list.elements().iter().map(|entry| (entry.topic().to_owned(), entry.partition())).collect();
+    names.sort();
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    names.into_iter().map(|(topic, partition)| format!("{topic}-{partition}")).collect::<Vec<_>>().join(", ")
+}

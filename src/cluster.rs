@@ -211,8 +211,6 @@ pub enum ClusterError {
         action: String,
         /// Kafka's error code.
         code: i16,
-        /// How many times it was asked before without any answer: what is refused now may have been done then.
-        unanswered: u32,
         /// Its own words.
         reason: String,
     },

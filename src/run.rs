@@ -38,7 +38,8 @@ use crate::workload::{Counters, WorkloadError};
 
 /// Runs a scenario and judges it. Whatever happens, the brokers are removed before this returns.
 pub async fn run(source: &Source, options: &Options) -> Result<Judged, RunError> {
-    sweep::dead_runs(&options.state).await;
+    // Whoever wants to know what was swept asks for it before.
+    drop(sweep::dead_runs(&options.state).await);
     let stage = Stage::set(source, options)?;
     let played = match start(&stage, options).await {
         Ok(cluster) => {

@@ -23,15 +23,25 @@ pub async fn clean(args: &CleanArgs, color: ColorChoice) -> ExitCode {
     let scope = if args.all { Scope::Everything } else { Scope::Ours };
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Remove };
     match sweep(&ledger::state_dir(), scope, mode).await {
-        Ok(swept) => match print(&tell(&swept, mode, Style::choose(color, &std::io::stdout()))) {
-            Ok(()) => ExitCode::Pass,
-            Err(code) => code,
-        },
-        Err(error) => {
-            complain(&format!("error: {error}\n"));
-            exit_code(&error)
+        Ok(swept) => {
+            // The engine's silence alone says nothing of what there is to remove.
+            let is_silent = swept.dead.is_empty() && !swept.troubles.is_empty();
+            let style = Style::choose(color, &std::io::stdout());
+            if !is_silent && let Err(code) = print(&tell(&swept, mode, style)) {
+                return code;
+            }
+            complain_of(&swept.troubles)
         }
+        Err(error) => complain_of(&[error]),
     }
+}
+
+/// Tells what could not be done; the worst exit code.
+pub(super) fn complain_of(troubles: &[SweepError]) -> ExitCode {
+    for trouble in troubles {
+        complain(&format!("error: {trouble}\n"));
+    }
+    ExitCode::worst_of(troubles.iter().map(exit_code))
 }
 
 fn exit_code(error: &SweepError) -> ExitCode {
@@ -41,7 +51,8 @@ fn exit_code(error: &SweepError) -> ExitCode {
     }
 }
 
-fn tell(swept: &Swept, mode: Mode, style: Style) -> String {
+/// What a sweep found, in lines.
+pub(super) fn tell(swept: &Swept, mode: Mode, style: Style) -> String {
     let verb = match mode {
         Mode::Remove => "removed",
         Mode::DryRun => "would remove",

@@ -129,7 +129,7 @@ impl Source {
     fn close(self) -> usize {
         let Self::Lines(mut lines, _) = self else { return 0 };
         lines.close();
-        std::iter::from_fn(|| lines.try_recv().ok()).filter(Result::is_ok).count()
+        std::iter::from_fn(|| lines.try_recv().ok()).flatten().count()
     }
 
     async fn next(&mut self) -> Option<Result<Vec<u8>, String>> {

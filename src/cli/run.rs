@@ -7,9 +7,11 @@ use clap::Args;
 
 use super::progress::Progress;
 use super::terminal::{Style, complain, print, render_error, render_problems};
-use super::{ColorChoice, ExitCode, Format, ProgressChoice, outcome};
+use super::{ColorChoice, ExitCode, Format, ProgressChoice, clean, outcome};
+use crate::cluster::ledger;
 use crate::report::terminal as summary;
 use crate::run::interrupt::{Raise, Signal};
+use crate::run::sweep::{Mode, dead_runs};
 use crate::run::{Interrupt, Options, RunError, Source, chain, run};
 use crate::scenario;
 
@@ -50,6 +52,14 @@ pub async fn execute(args: &RunArgs, color: ColorChoice) -> ExitCode {
         Ok(sources) => sources,
         Err(code) => return code,
     };
+    if let Some(swept) = dead_runs(&ledger::state_dir()).await {
+        // What dead runs left is no reason not to run; the run itself says if it stands in its way.
+        let style = Style::choose(color, &std::io::stderr());
+        if !swept.dead.is_empty() {
+            complain(&clean::tell(&swept, Mode::Remove, style));
+        }
+        clean::complain_of(&swept.troubles);
+    }
     let (raise, interrupt) = Interrupt::new();
     let signals = tokio::spawn(listen(raise));
     let mut ended = Vec::new();

@@ -130,7 +130,7 @@ async fn create(args: &CreateArgs) -> Result<String, ExitCode> {
         replication_factor: args.replication_factor,
         config: args.config.iter().cloned().collect::<BTreeMap<_, _>>(),
     };
-    match admin::create_topic(&peers, &topic, LIMIT).await {
+    match admin::create_topic(&peers, &topic, LIMIT).await.map(|creation| creation.made) {
         Ok(Made::New) => Ok(format!("made topic {}\n", args.topic)),
         Ok(Made::There) if args.if_not_exists => Ok(format!("topic {} is there already\n", args.topic)),
         Ok(Made::There) => {
@@ -227,7 +227,7 @@ async fn delete(args: &DeleteArgs) -> Result<String, ExitCode> {
         of(&view, topic)?;
     }
     for topic in &args.topics {
-        match admin::delete_topic(&peers, topic, LIMIT).await {
+        match admin::delete_topic(&peers, topic, None, LIMIT).await {
             Ok(Deleted::Gone) => print(&format!("deleted topic {topic}\n"))?,
             Ok(Deleted::Absent) => print(&format!("topic {topic} was gone already\n"))?,
             Err(error) => return Err(tell(&error)),

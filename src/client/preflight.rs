@@ -7,7 +7,8 @@ use crate::cluster::reach::{self, ReachError};
 use crate::cluster::view::{self, Topics};
 use crate::kafka::Access;
 
-const LOOK_LIMIT: Duration = Duration::from_secs(5);
+/// Every broker is asked at once, and a frozen one is waited for this long.
+const LOOK_LIMIT: Duration = Duration::from_millis(1500);
 
 /// From this likeness on (Jaro-Winkler, 0 to 1) another topic's name is probably what was meant.
 const ALIKE: f64 = 0.8;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
@@ -14,11 +15,13 @@ use kafka_protocol::messages::{
     CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest, DescribeConfigsRequest, GroupId, TopicName,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
+use uuid::Uuid;
 
 use crate::cluster::peers::Peers;
 use crate::cluster::view::Topics;
-use crate::cluster::wire::Connection;
+use crate::cluster::wire::{Connection, WireError};
 use crate::cluster::{ClusterError, LOOK_LIMIT, view};
+use crate::kafka::BrokerId;
 use crate::scenario::TopicSpec;
 
 /// How long one attempt may take: the controller answers when the change is in its log.
@@ -34,6 +37,7 @@ const TOPIC_RESOURCE: i8 = 2;
 pub const TOPIC_ALREADY_EXISTS: i16 = 36;
 /// The code of `UNKNOWN_TOPIC_OR_PARTITION`.
 pub const UNKNOWN_TOPIC: i16 = 3;
+const UNKNOWN_TOPIC_ID: i16 = 100;
 const GROUP_ID_NOT_FOUND: i16 = 69;
 
 /// Errors that pass by themselves: time-outs, elections of a controller or coordinator, groups whose members are leaving.
@@ -68,8 +72,18 @@ pub struct Setting {
     pub set_by: &'static str,
 }
 
-/// Makes a topic.
-pub async fn create_topic(peers: &Peers, topic: &TopicSpec, limit: Duration) -> Result<Made, ClusterError> {
+/// A topic that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Creation {
+    /// Whether it was made now. One that is there may also have been made by an attempt whose answer was lost.
+    pub made: Made,
+    /// Its id, where it was made and the brokers give ids (KIP-516).
+    pub id: Option<Uuid>,
+}
+
+/// Makes a topic, and waits until every broker that answers knows it.
+pub async fn create_topic(peers: &Peers, topic: &TopicSpec, limit: Duration) -> Result<Creation, ClusterError> {
+    let began = Instant::now();
     let refused = |reason: String| ClusterError::Topic { topic: topic.name.clone(), reason };
     let creatable = CreatableTopic::default()
         .with_name(topic_name(&topic.name))
@@ -89,26 +103,39 @@ pub async fn create_topic(peers: &Peers, topic: &TopicSpec, limit: Duration) -> 
             topic.map_or((-1, None), |topic| (topic.error_code, topic.error_message.as_ref().map(ToString::to_string)))
         },
     );
-    match answer.await {
-        Err(ClusterError::Refused { code: TOPIC_ALREADY_EXISTS, unanswered: 0, .. }) => Ok(Made::There),
-        // Where it is there after an attempt that got no answer, that attempt made it, most likely.
-        Ok(_) | Err(ClusterError::Refused { code: TOPIC_ALREADY_EXISTS, .. }) => Ok(Made::New),
-        Err(ClusterError::Refused { reason, .. }) => Err(refused(reason)),
-        Err(error) => Err(error),
-    }
+    let id = match answer.await {
+        Ok(answer) => answer.topics.first().map(|topic| topic.topic_id).filter(|id| !id.is_nil()),
+        Err(ClusterError::Refused { code: TOPIC_ALREADY_EXISTS, .. }) => {
+            return Ok(Creation { made: Made::There, id: None });
+        }
+        Err(ClusterError::Refused { reason, .. }) => return Err(refused(reason)),
+        Err(error) => return Err(error),
+    };
+    // The controller has it in its log; each broker learns of it in its own time.
+    let known = |known: Option<Uuid>| known.is_some();
+    until_all(peers, &topic.name, limit.saturating_sub(began.elapsed()), &action, known).await?;
+    Ok(Creation { made: Made::New, id })
 }
 
-/// Deletes a topic, and waits until no broker knows it any more.
-pub async fn delete_topic(peers: &Peers, topic: &str, limit: Duration) -> Result<Deleted, ClusterError> {
+/// Deletes a topic, and waits until no broker that answers knows it any more. With an id, only the topic of that id: another
+/// one that got its name is left alone.
+pub async fn delete_topic(
+    peers: &Peers,
+    topic: &str,
+    id: Option<Uuid>,
+    limit: Duration,
+) -> Result<Deleted, ClusterError> {
     let began = Instant::now();
     let action = format!("delete topic `{topic}`");
     let request = |version: i16| {
         let request = DeleteTopicsRequest::default().with_timeout_ms(ATTEMPT_LIMIT_MS);
         // KIP-516 moved the names into a list with ids from version 6 on.
-        if version >= 6 {
-            request.with_topics(vec![DeleteTopicState::default().with_name(Some(topic_name(topic)))])
-        } else {
-            request.with_topic_names(vec![topic_name(topic)])
+        match (version >= 6, id) {
+            (true, Some(id)) => {
+                request.with_topics(vec![DeleteTopicState::default().with_name(None).with_topic_id(id)])
+            }
+            (true, None) => request.with_topics(vec![DeleteTopicState::default().with_name(Some(topic_name(topic)))]),
+            (false, _) => request.with_topic_names(vec![topic_name(topic)]),
         }
     };
     let answer = ask_until(peers, &action, limit, 6, request, |answer| {
@@ -117,20 +144,44 @@ pub async fn delete_topic(peers: &Peers, topic: &str, limit: Duration) -> Result
     });
     match answer.await {
         Ok(_) => {}
-        Err(ClusterError::Refused { code: UNKNOWN_TOPIC, .. }) => return Ok(Deleted::Absent),
+        Err(ClusterError::Refused { code: UNKNOWN_TOPIC | UNKNOWN_TOPIC_ID, .. }) => return Ok(Deleted::Absent),
         Err(error) => return Err(error),
     }
-    // The controller has it in its log; each broker learns of it in its own time.
+    let gone = |known: Option<Uuid>| known.is_none() || (id.is_some() && known != id);
+    until_all(peers, topic, limit.saturating_sub(began.elapsed()), &action, gone).await?;
+    Ok(Deleted::Gone)
+}
+
+/// Waits until every broker that answers knows what `good` wants of a topic: its id (nil from brokers that give none), or
+/// `None` where it is unknown.
+async fn until_all(
+    peers: &Peers,
+    topic: &str,
+    limit: Duration,
+    action: &str,
+    good: impl Fn(Option<Uuid>) -> bool,
+) -> Result<(), ClusterError> {
+    let began = Instant::now();
     loop {
-        let names = [topic.to_owned()];
-        let view = view::ask_all(peers, Topics::Named(&names), LOOK_LIMIT).await;
-        let last_seen = match view {
-            Ok(view) if view.partitions.is_empty() => return Ok(Deleted::Gone),
-            Ok(view) => format!("{} partitions of it are still known", view.partitions.len()),
-            Err(error) => error.to_string(),
-        };
+        let looks = peers.addresses.iter().map(|(broker, endpoint)| async move {
+            let look = async {
+                let mut connection = Connection::open(endpoint, &peers.security, LOOK_LIMIT).await?;
+                connection.call(12, |_| view::metadata_request(Topics::Named(&[topic.to_owned()]))).await
+            };
+            (*broker, look.await)
+        });
+        let mut late = None;
+        for (broker, look) in join_all(looks).await {
+            let Ok(metadata) = look else { continue };
+            let known = metadata.topics.first().filter(|topic| topic.error_code == 0).map(|topic| topic.topic_id);
+            if !good(known) {
+                late = Some(broker);
+            }
+        }
+        let Some(late) = late else { return Ok(()) };
         if began.elapsed() >= limit {
-            return Err(ClusterError::Unfinished { action, limit_s: limit.as_secs(), last_seen });
+            let last_seen = format!("{late} has not heard of it yet");
+            return Err(ClusterError::Unfinished { action: action.to_owned(), limit_s: limit.as_secs(), last_seen });
         }
         tokio::time::sleep(BETWEEN_ATTEMPTS).await;
     }
@@ -181,30 +232,33 @@ pub async fn delete_group(peers: &Peers, group: &str, limit: Duration) -> Result
     let began = Instant::now();
     let action = format!("delete group `{group}`");
     loop {
-        let left = limit.saturating_sub(began.elapsed());
-        let coordinator = view::coordinator(peers, group, LOOK_LIMIT).await;
-        let only = match &coordinator {
-            Ok(coordinator) => peers.endpoint(*coordinator).map(|endpoint| (*coordinator, endpoint.clone())),
-            Err(_) => None,
+        // The coordinator may move while it is asked, so that each attempt looks for it anew.
+        let last_seen = match view::coordinator(peers, group, LOOK_LIMIT).await {
+            Ok(coordinator) => match try_to_delete(peers, coordinator, group).await {
+                Ok(0) => return Ok(Deleted::Gone),
+                Ok(GROUP_ID_NOT_FOUND) => return Ok(Deleted::Absent),
+                Ok(code) if !PASSING.contains(&code) => {
+                    return Err(ClusterError::Refused { action, code, reason: meaning(code) });
+                }
+                Ok(code) => format!("{coordinator}: {}", meaning(code)),
+                Err(error) => format!("{coordinator}: {error}"),
+            },
+            Err(error) => error.to_string(),
         };
-        let asked = Peers { addresses: only.into_iter().collect(), security: peers.security.clone() };
-        let id = GroupId(StrBytes::from_string(group.to_owned()));
-        let request = DeleteGroupsRequest::default().with_groups_names(vec![id]);
-        let answer = ask_until(
-            &asked,
-            &action,
-            left.min(ATTEMPT_LIMIT),
-            2,
-            |_| request.clone(),
-            |answer| (answer.results.first().map_or(-1, |result| result.error_code), None),
-        );
-        match answer.await {
-            Ok(_) => return Ok(Deleted::Gone),
-            Err(ClusterError::Refused { code: GROUP_ID_NOT_FOUND, .. }) => return Ok(Deleted::Absent),
-            Err(error) if began.elapsed() >= limit => return Err(error),
-            Err(_) => tokio::time::sleep(BETWEEN_ATTEMPTS).await,
+        if began.elapsed() >= limit {
+            return Err(ClusterError::Unfinished { action, limit_s: limit.as_secs(), last_seen });
         }
+        tokio::time::sleep(BETWEEN_ATTEMPTS).await;
     }
+}
+
+async fn try_to_delete(peers: &Peers, coordinator: BrokerId, group: &str) -> Result<i16, WireError> {
+    let unknown = || WireError::Protocol("it is no broker of this cluster".to_owned());
+    let endpoint = peers.endpoint(coordinator).ok_or_else(unknown)?;
+    let mut connection = Connection::open(endpoint, &peers.security, ATTEMPT_LIMIT).await?;
+    let id = GroupId(StrBytes::from_string(group.to_owned()));
+    let answer = connection.call(2, |_| DeleteGroupsRequest::default().with_groups_names(vec![id])).await?;
+    Ok(answer.results.first().map_or(-1, |result| result.error_code))
 }
 
 fn config(key: &str, value: &str) -> CreatableTopicConfig {
@@ -233,7 +287,6 @@ async fn ask_until<R: Request>(
 ) -> Result<R::Response, ClusterError> {
     let began = Instant::now();
     let mut last_seen = "there is nobody to ask".to_owned();
-    let mut unanswered = 0;
     loop {
         for (broker, endpoint) in &peers.addresses {
             let attempt = async {
@@ -246,13 +299,10 @@ async fn ask_until<R: Request>(
                     (code, _) if PASSING.contains(&code) => last_seen = format!("{broker}: {}", meaning(code)),
                     (code, reason) => {
                         let reason = reason.filter(|text| !text.is_empty()).unwrap_or_else(|| meaning(code));
-                        return Err(ClusterError::Refused { action: action.to_owned(), code, unanswered, reason });
+                        return Err(ClusterError::Refused { action: action.to_owned(), code, reason });
                     }
                 },
-                Err(error) => {
-                    unanswered += 1;
-                    last_seen = format!("{broker}: {error}");
-                }
+                Err(error) => last_seen = format!("{broker}: {error}"),
             }
         }
         if began.elapsed() >= limit {

@@ -14,14 +14,18 @@ use async_trait::async_trait;
 
 use crate::cluster::admin::Made;
 use crate::cluster::engine::{Engine, EngineFacts, Part};
-use crate::cluster::ledger::{Entry, Ledger, Object};
+use crate::cluster::ledger::{Entry, Ledger, NamedContainer, Object};
 use crate::cluster::peers::Peers;
+use crate::cluster::reach::Reached;
 use crate::cluster::view::Topics;
 use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, admin, groups, reach, ready, view, wholeness, wire};
 use crate::fault::{Probe, ProcessState, Signal};
 use crate::history::Environment;
 use crate::kafka::{self, Access, BrokerId, ClusterView, Endpoint};
 use crate::scenario::{AttachSpec, ClusterSpec, TopicSpec};
+
+/// How long it may take to learn that a group does not exist: the first question makes a cluster's offsets topic.
+const GROUPS_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long brokers that are missing may take to register: longer than a restart takes, and shorter than a person wonders
 /// whether `brokers` is right.
@@ -33,6 +37,7 @@ pub struct AttachCluster {
     access: Access,
     peers: Peers,
     topics: Vec<String>,
+    groups: Vec<String>,
     /// The containers that may be struck, and the engine that has them; none when the scenario names none.
     containers: BTreeMap<BrokerId, String>,
     engine: Option<(Engine, EngineFacts)>,
@@ -60,32 +65,32 @@ impl AttachCluster {
             let facts = engine.facts().await?;
             Some((engine, facts))
         };
-        let peers = whole_within(&access, spec).await?;
+        let reached = whole_within(&access, spec).await?;
         let cluster = Self {
             access,
-            peers,
+            peers: reached.peers,
             topics: topics.iter().map(|topic| topic.name.clone()).collect(),
+            groups: groups.to_vec(),
             containers: attach.containers.clone(),
             engine,
             ledger,
             start_limit: spec.start_limit.saturating_sub(began.elapsed()),
             attached_s: i32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0),
         };
-        cluster.is_as_described(spec).await?;
-        cluster.has_none_of(topics, groups).await?;
+        let containers = cluster.is_as_described(spec).await?;
+        cluster.has_none_of(topics).await?;
         cluster.ledger.write(&Entry::Attach {
             bootstrap: attach.bootstrap.clone(),
-            client: attach.client.clone(),
-            containers: attach.containers.clone().into_iter().collect(),
+            client: absolute(&attach.client),
+            cluster_id: reached.cluster_id,
+            engine: cluster.engine.as_ref().map(|(_, facts)| facts.id.clone()),
+            containers,
         })?;
-        for group in groups {
-            cluster.ledger.write(&Entry::Make { object: Object::Group, name: group.clone() })?;
-        }
         Ok(cluster)
     }
 
     /// As many brokers as the scenario says, and each named container a running one of a broker that there is.
-    async fn is_as_described(&self, spec: &ClusterSpec) -> Result<(), ClusterError> {
+    async fn is_as_described(&self, spec: &ClusterSpec) -> Result<Vec<NamedContainer>, ClusterError> {
         let found = self.peers.ids();
         if found.len() != spec.brokers as usize {
             let known: Vec<String> = found.iter().map(ToString::to_string).collect();
@@ -99,23 +104,26 @@ impl AttachCluster {
                 help: "start those that are down, or set `brokers` under [cluster]",
             });
         }
+        let mut named = Vec::new();
         for (broker, container) in &self.containers {
             let Some(endpoint) = self.peers.endpoint(*broker) else {
                 let reason = format!("the scenario names a container of {broker}, and the cluster has no such broker");
                 return Err(ClusterError::Another { reason, help: "the keys of `containers` are the brokers' ids" });
             };
-            self.is_container_of(*broker, endpoint, container).await?;
+            let id = self.container_of(*broker, endpoint, container).await?;
+            named.push(NamedContainer { broker: *broker, name: container.clone(), id });
         }
-        Ok(())
+        Ok(named)
     }
 
-    /// A container that publishes other ports than the broker's is another broker's: to strike it would strike another.
-    async fn is_container_of(
+    /// The id of a broker's container. One that publishes other ports than the broker's is another broker's: to strike it
+    /// would strike another.
+    async fn container_of(
         &self,
         broker: BrokerId,
         endpoint: &Endpoint,
         container: &str,
-    ) -> Result<(), ClusterError> {
+    ) -> Result<String, ClusterError> {
         let another = |reason: String| ClusterError::Another {
             reason,
             help: "set the container of each broker under [cluster.containers]; `docker ps` lists them",
@@ -135,25 +143,27 @@ impl AttachCluster {
                 ports.join(", ")
             )));
         }
-        Ok(())
+        Ok(facts.id)
     }
 
-    /// A run can judge only what it knows: topics and groups of its own, which it may delete at its end.
-    async fn has_none_of(&self, topics: &[TopicSpec], groups: &[String]) -> Result<(), ClusterError> {
+    /// A run can judge only what it knows: topics and groups of its own, which it may delete at its end. What cannot be told
+    /// for certain refuses the run.
+    async fn has_none_of(&self, topics: &[TopicSpec]) -> Result<(), ClusterError> {
         let view = view::ask_all(&self.peers, Topics::Named(&self.topics), LOOK_LIMIT).await?;
-        for topic in topics {
-            if view.partitions.iter().any(|partition| partition.partition.topic == topic.name) {
-                return Err(there_already(&topic.name));
+        let is_there =
+            |topic: &&TopicSpec| view.partitions.iter().any(|partition| partition.partition.topic == topic.name);
+        if let Some(topic) = topics.iter().find(is_there) {
+            return Err(there_already(&topic.name));
+        }
+        for group in &self.groups {
+            if groups::exists(&self.peers, group, GROUPS_LIMIT).await? {
+                return Err(ClusterError::Another {
+                    reason: format!("consumer group `{group}` is there already"),
+                    help: "give the scenario a group of its own: a run would take partitions from the members that are there, and deletes its groups at its end",
+                });
             }
         }
-        let known = groups::list(&self.peers, LOOK_LIMIT).await?;
-        match groups.iter().find(|group| known.contains(group)) {
-            None => Ok(()),
-            Some(group) => Err(ClusterError::Another {
-                reason: format!("consumer group `{group}` is there already"),
-                help: "give the scenario a group of its own: a run would take partitions from the members that are there, and deletes its groups at its end",
-            }),
-        }
+        Ok(())
     }
 
     fn engine(&self) -> Result<&Engine, ClusterError> {
@@ -172,16 +182,28 @@ impl AttachCluster {
 
 /// Waits until the cluster answers, and a while longer for brokers that are still starting. Of too few brokers, and of too
 /// many, [`AttachCluster::is_as_described`] tells.
-async fn whole_within(access: &Access, spec: &ClusterSpec) -> Result<Peers, ClusterError> {
+async fn whole_within(access: &Access, spec: &ClusterSpec) -> Result<Reached, ClusterError> {
     let began = Instant::now();
     loop {
         let left = spec.start_limit.saturating_sub(began.elapsed());
-        let peers = reach::reach_within(access, left).await?.peers;
-        if peers.addresses.len() >= spec.brokers as usize || began.elapsed() >= spec.start_limit.min(STRAGGLER_LIMIT) {
-            return Ok(peers);
+        let reached = reach::reach_within(access, left).await?;
+        if reached.peers.addresses.len() >= spec.brokers as usize
+            || began.elapsed() >= spec.start_limit.min(STRAGGLER_LIMIT)
+        {
+            return Ok(reached);
         }
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
+}
+
+/// Properties whose paths mean the same from every directory: a sweep may be called from another one than the run.
+fn absolute(client: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let absolute = |(name, value): (&String, &String)| {
+        let is_path = name.ends_with(".location") && !value.starts_with("${") && value != "probe";
+        let path = is_path.then(|| std::path::absolute(value).ok()).flatten();
+        (name.clone(), path.map_or_else(|| value.clone(), |path| path.display().to_string()))
+    };
+    client.iter().map(absolute).collect()
 }
 
 fn there_already(topic: &str) -> ClusterError {
@@ -229,11 +251,18 @@ impl Cluster for AttachCluster {
         let left = || self.start_limit.saturating_sub(began.elapsed());
         for topic in topics {
             self.ledger.write(&Entry::Make { object: Object::Topic, name: topic.name.clone() })?;
-            if admin::create_topic(&self.peers, topic, left()).await? == Made::There {
+            let creation = admin::create_topic(&self.peers, topic, left()).await?;
+            if creation.made == Made::There {
                 // It came between the look and now: whoever made it shall keep it.
                 self.ledger.write(&Entry::Leave { object: Object::Topic, name: topic.name.clone() })?;
                 return Err(there_already(&topic.name));
             }
+            self.ledger.write(&Entry::Made { topic: topic.name.clone(), id: creation.id })?;
+        }
+        // Only now, when the topics are the run's for certain: of two runs of one scenario the second must not take the
+        // first one's groups for its own.
+        for group in &self.groups {
+            self.ledger.write(&Entry::Make { object: Object::Group, name: group.clone() })?;
         }
         let (brokers, expected) = (self.brokers(), ready::partitions(topics));
         let good = |view: &ClusterView| wholeness(view, &brokers, expected);
@@ -294,6 +323,8 @@ impl Cluster for AttachCluster {
     }
 
     async fn remove(&self) -> Result<(), ClusterError> {
-        leftovers::find(&self.ledger.entries()?).undo().await
+        let left = leftovers::find(&self.ledger.entries()?);
+        left.undo(|entry| self.ledger.write(entry)).await?;
+        left.doubts()
     }
 }

@@ -60,6 +60,8 @@ pub enum Part {
 /// What an engine says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineFacts {
+    /// What tells this engine from another.
+    pub id: String,
     /// Version and API version.
     pub engine: String,
     /// Operating system and kernel of its host.
@@ -131,6 +133,7 @@ impl Engine {
         let info = limited("describe its host", CALL_LIMIT, self.docker.info()).await?;
         let text = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
         Ok(EngineFacts {
+            id: info.id.clone().unwrap_or_default(),
             engine: format!("{} (API {})", text(version.version), text(version.api_version)),
             host: format!("{}, kernel {}", text(info.operating_system), text(info.kernel_version)),
             cpus: info.ncpu.and_then(|count| u64::try_from(count).ok()),

@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::fault::FaultId;
 use crate::kafka::{BrokerId, Endpoint};
@@ -42,10 +43,29 @@ pub enum Entry {
     Attach {
         /// Whom to ask first.
         bootstrap: Vec<Endpoint>,
-        /// librdkafka properties as written in the scenario: `${NAME}` stands for an environment variable.
+        /// librdkafka properties as written in the scenario, but for paths, which are absolute here: `${NAME}` stands for an
+        /// environment variable.
         client: BTreeMap<String, String>,
-        /// The containers that may be struck. A list, because serde reads no map with numbers for keys in here.
-        containers: Vec<(BrokerId, String)>,
+        /// What tells the cluster from another that gets its addresses later.
+        cluster_id: Option<String>,
+        /// What tells the containers' engine from another.
+        engine: Option<String>,
+        /// The containers that may be struck.
+        containers: Vec<NamedContainer>,
+    },
+    /// A topic was made.
+    Made {
+        /// Its name.
+        topic: String,
+        /// Its id; `None` where the brokers give none.
+        id: Option<Uuid>,
+    },
+    /// What was made is deleted, or was gone.
+    Unmade {
+        /// What.
+        object: Object,
+        /// Its name.
+        name: String,
     },
     /// What was about to be made turned out to be somebody else's, and is to be left alone.
     Leave {
@@ -68,6 +88,17 @@ pub enum Entry {
         /// Which.
         fault: FaultId,
     },
+}
+
+/// A broker's container, as the run found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedContainer {
+    /// The broker.
+    pub broker: BrokerId,
+    /// The container's name.
+    pub name: String,
+    /// The container's id: another one may get its name later.
+    pub id: String,
 }
 
 /// What a run makes.
@@ -135,17 +166,10 @@ impl Ledger {
 
     /// Writes an intent and waits until it is on disk. Nothing may be made or done when this fails.
     pub fn write(&self, entry: &Entry) -> Result<(), LedgerError> {
-        let mut line = serde_json::to_vec(entry).expect("an entry is plain data");
-        line.push(b'\n');
         if matches!(entry, Entry::Make { object, .. } if object.is_in_engine()) {
             self.made_something.store(true, Ordering::Release);
         }
-        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        file.write_all(&line).and_then(|()| file.sync_data()).map_err(|source| LedgerError {
-            action: "write",
-            path: self.path.clone(),
-            source,
-        })
+        write_line(&self.file, &self.path, entry)
     }
 
     /// Ends the ledger, because nothing of the run is left.
@@ -172,7 +196,7 @@ impl Ledger {
 #[derive(Debug)]
 pub struct DeadLedger {
     path: PathBuf,
-    _lock: File,
+    file: Mutex<File>,
     /// The label of everything that the run made.
     pub label: String,
     /// The run's directory, when the first line survived.
@@ -182,6 +206,16 @@ pub struct DeadLedger {
 }
 
 impl DeadLedger {
+    /// Adds what was undone since, so that it is not undone again.
+    pub fn write(&self, entry: &Entry) -> Result<(), LedgerError> {
+        write_line(&self.file, &self.path, entry)
+    }
+
+    /// Whether anything that it speaks of is the engine's.
+    pub fn is_in_engine(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry, Entry::Make { object, .. } if object.is_in_engine()))
+    }
+
     /// Ends the ledger, because nothing of the run is left.
     pub fn close(self) -> Result<(), LedgerError> {
         fs::remove_file(&self.path).map_err(|source| LedgerError { action: "remove", path: self.path.clone(), source })
@@ -193,6 +227,8 @@ impl DeadLedger {
 pub struct Ledgers {
     /// Those whose runs are dead, locked now by us.
     pub dead: Vec<DeadLedger>,
+    /// Those whose runs are dead, and that make no sense to this version: what they speak of is left.
+    pub unreadable: Vec<LedgerError>,
     /// The labels of the runs that live.
     pub alive: Vec<String>,
 }
@@ -210,7 +246,7 @@ pub fn survey(state: &Path) -> Result<Ledgers, LedgerError> {
     for entry in entries {
         let path = entry.map_err(|error| failed("look for", error))?.path();
         let Some(label) = label_of(&path) else { continue };
-        let file = match File::open(&path) {
+        let file = match OpenOptions::new().read(true).append(true).open(&path) {
             Ok(file) => file,
             // Its run ended in order between the listing and now.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -219,9 +255,13 @@ pub fn survey(state: &Path) -> Result<Ledgers, LedgerError> {
         match file.try_lock() {
             Ok(()) if path.exists() => {
                 let entries = entries_in(&file);
-                let entries = entries.map_err(|source| LedgerError { action: "read", path: path.clone(), source })?;
-                let directory = directory_in(&entries);
-                found.dead.push(DeadLedger { path, _lock: file, label, directory, entries });
+                match entries {
+                    Ok(entries) => {
+                        let directory = directory_in(&entries);
+                        found.dead.push(DeadLedger { path, file: Mutex::new(file), label, directory, entries });
+                    }
+                    Err(source) => found.unreadable.push(LedgerError { action: "understand", path, source }),
+                }
             }
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => found.alive.push(label),
@@ -250,6 +290,21 @@ fn ledgers(state: &Path) -> PathBuf {
 fn label_of(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     name.strip_suffix(".jsonl").filter(|label| !label.starts_with('.')).map(str::to_owned)
+}
+
+/// Writes a line and waits until it is on disk. A line that did not fit is taken back, for what comes after it must not be
+/// read as its end.
+fn write_line(file: &Mutex<File>, path: &Path, entry: &Entry) -> Result<(), LedgerError> {
+    let mut line = serde_json::to_vec(entry).expect("an entry is plain data");
+    line.push(b'\n');
+    let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let failed = |source| LedgerError { action: "write", path: path.to_owned(), source };
+    let length = file.metadata().map_err(failed)?.len();
+    file.write_all(&line).and_then(|()| file.sync_data()).map_err(|error| {
+        // When not even that can be done, the half line is the last one, which a reader forgives.
+        drop(file.set_len(length));
+        failed(error)
+    })
 }
 
 /// The last line may be half-written: the process died before it did what the line would have said. Any other line that
@@ -311,9 +366,17 @@ mod tests {
             Entry::Attach {
                 bootstrap: vec![Endpoint::new("localhost", 9092)],
                 client: BTreeMap::from([("sasl.password".to_owned(), "${SECRET}".to_owned())]),
-                containers: vec![(BrokerId(1), "kafka-1".to_owned()), (BrokerId(2), "kafka-2".to_owned())],
+                cluster_id: Some("wiber".to_owned()),
+                engine: None,
+                containers: vec![NamedContainer {
+                    broker: BrokerId(1),
+                    name: "kafka-1".to_owned(),
+                    id: "4f1c".to_owned(),
+                }],
             },
             Entry::Make { object: Object::Topic, name: "chaos-chat".to_owned() },
+            Entry::Made { topic: "chaos-chat".to_owned(), id: Some(Uuid::from_u128(7)) },
+            Entry::Unmade { object: Object::Topic, name: "chaos-chat".to_owned() },
             Entry::Inject { fault: fault.clone(), kind: "kill".to_owned(), targets: vec!["broker-1".to_owned()] },
             Entry::Heal { fault },
         ];
@@ -336,6 +399,25 @@ mod tests {
         assert_eq!(ledger.entries().expect("read").len(), 1);
         append("\n{}\n");
         assert!(ledger.entries().expect_err("nonsense").to_string().contains("line 2"));
+    }
+
+    #[test]
+    fn a_ledger_that_makes_no_sense_keeps_no_other_from_being_found() {
+        let state = tempfile::tempdir().expect("a directory");
+        for label in ["good", "odd"] {
+            drop(Ledger::begin(state.path(), label, Path::new("x")).expect("a ledger"));
+        }
+        let odd = ledgers(state.path()).join("odd.jsonl");
+        fs::write(&odd, "{\"entry\":\"from-the-future\"}\n{}\n").expect("written");
+        // As below: the lock may be shared for a moment by a process that another test starts.
+        let surveys = std::iter::repeat_with(|| survey(state.path()).expect("a survey"));
+        let found = surveys.take(1000).find(|found| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            found.dead.len() == 1 && found.unreadable.len() == 1
+        });
+        let found = found.expect("both are found");
+        assert_eq!(found.dead[0].label, "good");
+        assert!(found.unreadable[0].to_string().contains("odd.jsonl"), "{}", found.unreadable[0]);
     }
 
     #[test]

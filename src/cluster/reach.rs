@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
 
 use crate::cluster::peers::Peers;
-use crate::cluster::wire::{Connection, Security, SecurityError, WireError, offered_mechanisms};
+use crate::cluster::wire::{Connection, Security, SecurityError, WireError, offered_mechanisms, speaks_tls};
 use crate::kafka::{Access, BrokerId, Endpoint};
 
 /// How long one address may take to answer.
@@ -156,6 +156,8 @@ pub struct Reached {
     pub peers: Peers,
     /// Which address answered.
     pub via: Endpoint,
+    /// What tells this cluster from another that gets its addresses later; `None` where it does not tell.
+    pub cluster_id: Option<String>,
 }
 
 /// Asks the bootstrap addresses once, all at the same time; the first that answers is enough. When none does, the error is
@@ -168,7 +170,7 @@ pub async fn reach(access: &Access) -> Result<Reached, ReachError> {
     let mut telling: Option<ReachError> = None;
     while let Some((endpoint, answer)) = asked.next().await {
         match answer {
-            Ok(peers) => return Ok(Reached { peers, via: endpoint.clone() }),
+            Ok((peers, cluster_id)) => return Ok(Reached { peers, via: endpoint.clone(), cluster_id }),
             Err(error) if telling.as_ref().is_none_or(ReachError::may_pass) => telling = Some(error),
             Err(_) => {}
         }
@@ -196,25 +198,34 @@ pub async fn strangers(peers: &Peers, limit: Duration) -> Vec<(BrokerId, Endpoin
     futures_util::future::join_all(looks).await.into_iter().flatten().collect()
 }
 
-/// Like [`reach`], and at least one broker can be reached where it tells clients to go.
+/// Like [`reach`], and at least one broker can be reached where it tells clients to go. One that is frozen delays nobody.
 pub async fn reach_for_clients(access: &Access) -> Result<Reached, ReachError> {
     let reached = reach(access).await?;
-    let strangers = strangers(&reached.peers, ATTEMPT_LIMIT).await;
-    if strangers.len() == reached.peers.addresses.len() {
-        let addresses = strangers.into_iter().map(|(_, endpoint, _)| endpoint).collect();
-        return Err(ReachError::Advertised { via: reached.via, addresses });
+    let peers = &reached.peers;
+    let opened = peers.addresses.iter().map(|(_, endpoint)| Connection::open(endpoint, &peers.security, ATTEMPT_LIMIT));
+    let mut opened: FuturesUnordered<_> = opened.collect();
+    while let Some(opened) = opened.next().await {
+        if opened.is_ok() {
+            drop(opened);
+            return Ok(reached.clone());
+        }
     }
-    Ok(reached)
+    drop(opened);
+    let addresses = reached.peers.addresses.into_iter().map(|(_, endpoint)| endpoint).collect();
+    Err(ReachError::Advertised { via: reached.via, addresses })
 }
 
-async fn ask(endpoint: &Endpoint, security: &Security) -> Result<Peers, ReachError> {
+async fn ask(endpoint: &Endpoint, security: &Security) -> Result<(Peers, Option<String>), ReachError> {
     let mut connection = match Connection::open(endpoint, security, ATTEMPT_LIMIT).await {
         Ok(connection) => connection,
         Err(error) => return Err(barred(endpoint, security, error).await),
     };
     let request = MetadataRequest::default().with_topics(Some(Vec::new())).with_allow_auto_topic_creation(false);
     match connection.call(12, |_| request).await {
-        Ok(metadata) => Ok(Peers { addresses: brokers(&metadata), security: security.clone() }),
+        Ok(metadata) => {
+            let peers = Peers { addresses: brokers(&metadata), security: security.clone() };
+            Ok((peers, metadata.cluster_id.as_ref().map(ToString::to_string)))
+        }
         Err(error) => {
             // A listener that wants SASL says what it can do, and hangs up at the first real question.
             if !security.is_sasl()
@@ -237,23 +248,15 @@ fn brokers(metadata: &MetadataResponse) -> Vec<(BrokerId, Endpoint)> {
     brokers
 }
 
-/// Why a connection did not come about: asks in the other ways that a broker may speak.
+/// Why a connection did not come about: asks in the other way that a broker may speak.
 async fn barred(endpoint: &Endpoint, security: &Security, error: WireError) -> ReachError {
-    let other_way = match &error {
-        WireError::Closed | WireError::Protocol(_) | WireError::Silent if !security.is_tls() => {
-            Security::any_tls().ok()
-        }
-        WireError::Tls(_) | WireError::Closed | WireError::Silent => Some(Security::plaintext()),
-        _ => None,
-    };
-    if let Some(other) = other_way {
-        // Whether it then also answers as a broker is of no matter: that it speaks so far is the point.
-        let answered = Connection::open(endpoint, &other, ATTEMPT_LIMIT).await.is_ok();
-        match (answered, other.is_tls()) {
-            (true, true) => return ReachError::SpeaksTls { endpoint: endpoint.clone() },
-            (true, false) => return ReachError::SpeaksPlain { endpoint: endpoint.clone() },
-            (false, _) => {}
-        }
+    let is_odd = matches!(error, WireError::Closed | WireError::Protocol(_) | WireError::Silent | WireError::Tls(_));
+    if is_odd && !security.is_tls() && speaks_tls(endpoint, ATTEMPT_LIMIT).await {
+        return ReachError::SpeaksTls { endpoint: endpoint.clone() };
+    }
+    let is_plain = async { Connection::open(endpoint, &Security::plaintext(), ATTEMPT_LIMIT).await.is_ok() };
+    if is_odd && security.is_tls() && is_plain.await {
+        return ReachError::SpeaksPlain { endpoint: endpoint.clone() };
     }
     plain_reason(endpoint, error)
 }

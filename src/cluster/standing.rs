@@ -116,7 +116,7 @@ impl Standing {
         let waited_for = "every broker registered and a controller elected";
         self.wait(&members, &[], left(), waited_for, registered).await?;
         tell("waiting until each partition has its full ISR");
-        let topic = admin::create_topic(&peers, &wish.topic, left()).await?;
+        let topic = admin::create_topic(&peers, &wish.topic, left()).await?.made;
         let names = [wish.topic.name.clone()];
         let full = |view: &ClusterView| wholeness(view, &peers.ids(), 1);
         self.wait(&members, &names, left(), ready::FULL_ISR, full).await?;

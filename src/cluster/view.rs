@@ -78,7 +78,7 @@ pub async fn ask_one(
     Ok(view)
 }
 
-fn metadata_request(topics: Topics<'_>) -> MetadataRequest {
+pub(crate) fn metadata_request(topics: Topics<'_>) -> MetadataRequest {
     let named = |topics: &[String]| {
         topics.iter().map(|topic| MetadataRequestTopic::default().with_name(Some(topic_name(topic)))).collect()
     };

@@ -140,6 +140,17 @@ impl Connection {
     }
 }
 
+/// Whether a port speaks TLS at all, whoever it is and whatever it wants to know of clients: a handshake, and no more.
+pub async fn speaks_tls(endpoint: &Endpoint, limit: Duration) -> bool {
+    let Ok(security) = Security::any_tls() else { return false };
+    let Some(connector) = security.connector() else { return false };
+    let shaken = async {
+        let tcp = connect(endpoint).await?;
+        security::handshake(connector, &endpoint.host, tcp).await
+    };
+    matches!(tokio::time::timeout(limit, shaken).await, Ok(Ok(_)))
+}
+
 /// Tries each address of the host. The last one's error is told.
 async fn connect(endpoint: &Endpoint) -> Result<TcpStream, WireError> {
     let unresolved = |reason: String| WireError::Unresolved { host: endpoint.host.clone(), reason };

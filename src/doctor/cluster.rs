@@ -77,7 +77,7 @@ mod tests {
     use crate::kafka::{BrokerId, ClusterView, Endpoint};
 
     fn reached() -> Reached {
-        Reached { peers: Peers::plaintext(Vec::new()), via: Endpoint::new("a", 1) }
+        Reached { peers: Peers::plaintext(Vec::new()), via: Endpoint::new("a", 1), cluster_id: None }
     }
 
     fn status(missing: Option<&str>) -> Status {

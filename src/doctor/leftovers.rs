@@ -49,7 +49,10 @@ fn judge(swept: &Swept) -> Vec<Check> {
         let help = "another host or user may be at it; if nobody is, `wiber-chaos clean --all` removes it";
         Check::note(NAME, told, help)
     });
-    let checks: Vec<Check> = dead.chain(alive).chain(foreign).collect();
+    let troubles = swept.troubles.iter().map(|trouble| {
+        Check::error(NAME, Level::Warning, trouble, "what it speaks of is not looked after until it can be read")
+    });
+    let checks: Vec<Check> = dead.chain(alive).chain(foreign).chain(troubles).collect();
     if checks.is_empty() { vec![Check::ok(NAME, "no run has left anything behind")] } else { checks }
 }
 
@@ -77,7 +80,12 @@ mod tests {
 
     #[test]
     fn what_the_dead_left_is_a_warning_and_the_living_are_noted() {
-        let swept = Swept { dead: vec![found("r1", 2)], alive: vec!["r2".to_owned()], foreign: vec![found("r3", 1)] };
+        let swept = Swept {
+            dead: vec![found("r1", 2)],
+            alive: vec!["r2".to_owned()],
+            foreign: vec![found("r3", 1)],
+            troubles: Vec::new(),
+        };
         let levels: Vec<Level> = judge(&swept).iter().map(|check| check.level).collect();
         assert_eq!(levels, [Level::Warning, Level::Note, Level::Note]);
         let check = &judge(&swept)[0];

@@ -116,6 +116,7 @@ mod tests {
 
     fn container(number: u16, state: ProcessState) -> ContainerFacts {
         ContainerFacts {
+            id: number.to_string(),
             name: format!("kafka-{number}"),
             image: "kafka".to_owned(),
             state,

@@ -299,7 +299,9 @@ impl Stage {
     /// Removes whatever the ledger knows of, for a start that was broken off in the middle.
     pub(super) async fn remove_by_ledger(&self) {
         let removed = async {
-            leftovers::find(&self.ledger.entries()?).undo().await?;
+            let left = leftovers::find(&self.ledger.entries()?);
+            left.undo(|entry| self.ledger.write(entry)).await?;
+            left.doubts()?;
             if !self.ledger.made_something() {
                 return Ok(());
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::cluster::ClusterError;
 use crate::cluster::attach::leftovers::{self, AttachLeftovers};
 use crate::cluster::engine::{Engine, Leftovers};
-use crate::cluster::ledger::{self, DeadLedger, LedgerError, Ledgers};
+use crate::cluster::ledger::{self, DeadLedger, LedgerError};
 
 /// Which labelled things may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Found {
 }
 
 /// What a sweep found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Swept {
     /// What dead runs left; removed, unless it was a dry run.
     pub dead: Vec<Found>,
@@ -54,6 +54,8 @@ pub struct Swept {
     pub alive: Vec<String>,
     /// Labelled things that no ledger here knows, left alone.
     pub foreign: Vec<Found>,
+    /// What could not be done. It kept nothing else from being done.
+    pub troubles: Vec<SweepError>,
 }
 
 /// Why a sweep could not be done.
@@ -76,74 +78,82 @@ pub enum SweepError {
 }
 
 /// Sweeps. A dead run's ledger is deleted once nothing of it is left. What cannot be removed keeps nothing else from being
-/// removed; the first error is told at the end.
+/// removed. An error only when there is nobody to ask where ledgers lie.
 pub async fn sweep(state: &Path, scope: Scope, mode: Mode) -> Result<Swept, SweepError> {
     let ledgers = ledger::survey(state)?;
     let mut swept = Swept { alive: ledgers.alive.clone(), ..Swept::default() };
+    swept.troubles.extend(ledgers.unreadable.into_iter().map(SweepError::Ledger));
+    let mut kept = BTreeSet::new();
     // Before the engine's, which a run that attached to a cluster may not need at all.
-    let mut stuck = sweep_attached(&ledgers.dead, mode, &mut swept).await;
-    stuck.extend(sweep_engine(&ledgers, scope, mode, &mut swept).await?);
+    sweep_attached(&ledgers.dead, mode, &mut swept, &mut kept).await;
+    if let Err(error) = sweep_engine(&ledgers.dead, &ledgers.alive, scope, mode, &mut swept, &mut kept).await {
+        kept.extend(ledgers.dead.iter().filter(|dead| dead.is_in_engine()).map(|dead| dead.label.clone()));
+        swept.troubles.push(SweepError::Engine(error));
+    }
     if mode == Mode::Remove {
-        let clear = |dead: &DeadLedger| !stuck.iter().any(|(label, _)| *label == dead.label);
-        for dead in ledgers.dead.into_iter().filter(clear) {
-            dead.close()?;
+        for dead in ledgers.dead.into_iter().filter(|dead| !kept.contains(&dead.label)) {
+            if let Err(error) = dead.close() {
+                swept.troubles.push(SweepError::Ledger(error));
+            }
         }
     }
-    match stuck.into_iter().next() {
-        None => Ok(swept),
-        Some((label, source)) => Err(SweepError::Stuck { label, source }),
-    }
+    Ok(swept)
 }
 
-/// What would not go, with its run's label.
-type Stuck = Vec<(String, ClusterError)>;
-
-async fn sweep_attached(dead: &[DeadLedger], mode: Mode, swept: &mut Swept) -> Stuck {
-    let mut stuck = Stuck::new();
+async fn sweep_attached(dead: &[DeadLedger], mode: Mode, swept: &mut Swept, kept: &mut BTreeSet<String>) {
     for dead in dead {
         let attached = leftovers::find(&dead.entries);
         if attached.is_empty() {
             continue;
         }
+        let label = dead.label.clone();
         if mode == Mode::Remove
-            && let Err(error) = attached.undo().await
+            && let Err(source) = attached.undo(|entry| dead.write(entry)).await
         {
-            stuck.push((dead.label.clone(), error));
+            kept.insert(label.clone());
+            swept.troubles.push(SweepError::Stuck { label: label.clone(), source });
         }
-        swept.dead.push(Found { label: dead.label.clone(), leftovers: Leftovers::default(), attached });
+        swept.dead.push(Found { label, leftovers: Leftovers::default(), attached });
     }
-    stuck
 }
 
-async fn sweep_engine(ledgers: &Ledgers, scope: Scope, mode: Mode, swept: &mut Swept) -> Result<Stuck, SweepError> {
+async fn sweep_engine(
+    dead: &[DeadLedger],
+    alive: &[String],
+    scope: Scope,
+    mode: Mode,
+    swept: &mut Swept,
+    kept: &mut BTreeSet<String>,
+) -> Result<(), ClusterError> {
     let engine = Engine::connect().await?;
-    let living: BTreeSet<&String> = ledgers.alive.iter().collect();
-    let our_dead: BTreeSet<&String> = ledgers.dead.iter().map(|dead| &dead.label).collect();
-    let mut stuck = Stuck::new();
     for ((label, _), leftovers) in engine.labelled(None).await? {
         let found = Found { label, leftovers, attached: AttachLeftovers::default() };
-        if living.contains(&found.label) {
+        if alive.contains(&found.label) {
             continue;
         }
-        if our_dead.contains(&found.label) || scope == Scope::Everything {
+        if scope == Scope::Everything || dead.iter().any(|dead| dead.label == found.label) {
             if mode == Mode::Remove
-                && let Err(error) = engine.remove(&found.leftovers).await
+                && let Err(source) = engine.remove(&found.leftovers).await
             {
-                stuck.push((found.label.clone(), error));
+                kept.insert(found.label.clone());
+                swept.troubles.push(SweepError::Stuck { label: found.label.clone(), source });
             }
             swept.dead.push(found);
         } else {
             swept.foreign.push(found);
         }
     }
-    Ok(stuck)
+    Ok(())
 }
 
-/// What every start does first. It must not stand in a run's way: without an engine there is nothing to sweep, and what
-/// cannot be removed now is found again by `clean`, which says so.
-pub async fn dead_runs(state: &Path) {
-    let has_dead = ledger::survey(state).is_ok_and(|ledgers| !ledgers.dead.is_empty());
-    if has_dead {
-        drop(sweep(state, Scope::Ours, Mode::Remove).await);
+/// What every start does first; `None` when no dead run has left anything. It must not stand in a run's way: what cannot be
+/// removed now is told, and found again.
+pub async fn dead_runs(state: &Path) -> Option<Swept> {
+    let ledgers = ledger::survey(state).ok()?;
+    if ledgers.dead.is_empty() && ledgers.unreadable.is_empty() {
+        return None;
     }
+    // The sweep takes hold of them itself.
+    drop(ledgers);
+    sweep(state, Scope::Ours, Mode::Remove).await.ok()
 }

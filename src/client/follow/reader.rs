@@ -164,7 +164,11 @@ impl Reader {
         self.state().unknown_since = None;
         for topic in &self.topics {
             let Ok(metadata) = consumer.fetch_metadata(Some(topic), METADATA_LIMIT) else { continue };
-            let error = metadata.topics().iter().find(|it| it.name() == topic).and_then(|it| it.error());
+            let error = metadata
+                .topics()
+                .iter()
+                .find(|it| it.name() == topic)
+                .and_then(rdkafka::metadata::MetadataTopic::error);
             if error == Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
                 return Err(FollowError::Broken(format!("topic `{topic}` is gone")));
             }

@@ -15,6 +15,8 @@ use crate::fault::ProcessState;
 /// What the engine knows of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerFacts {
+    /// What tells it from another one that gets its name later.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// The image that it was made from, as it was named then.
@@ -126,6 +128,7 @@ fn facts(name: &str, inspected: ContainerInspectResponse) -> ContainerFacts {
     ports.sort_unstable();
     let config = inspected.config.unwrap_or_default();
     ContainerFacts {
+        id: inspected.id.unwrap_or_default(),
         name: name.to_owned(),
         image: config.image.unwrap_or_default(),
         state: inspected.state.map_or(ProcessState::Missing, to_process_state),

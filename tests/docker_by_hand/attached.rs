@@ -75,6 +75,54 @@ fn what_a_killed_harness_left_on_an_attached_cluster_is_undone() {
     assert!(cluster.place.ledgers().is_empty());
 }
 
+#[test]
+fn a_sweep_needs_no_engine_for_topics_and_leaves_alone_what_has_a_dead_runs_names_since() {
+    let _turn = turn();
+    let cluster = Brokers::up();
+    let scenario = cluster.place.file("s.toml", &bare(&cluster));
+    kill_in_warm_up(&cluster, &scenario);
+    assert!(cluster.ask(&["topics", "list"]).1.contains("chaos"));
+    let mut command = cluster.place.program();
+    let output = command.arg("clean").env("DOCKER_HOST", "tcp://127.0.0.1:1").output().expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(5), "an engine that does not answer is told: {output:?}");
+    assert!(said.contains("topic chaos") && said.contains("group chaos-group"), "{said}");
+    assert!(!cluster.ask(&["topics", "list"]).1.contains("chaos"), "it is undone all the same");
+    assert!(cluster.place.ledgers().is_empty());
+
+    kill_in_warm_up(&cluster, &scenario);
+    for what in [&["topics", "delete", "chaos"], &["topics", "create", "chaos"]] {
+        let (code, _, errors) = cluster.ask(what);
+        assert_eq!(code, Some(0), "{errors}");
+    }
+    let (code, _, errors) = cluster.said(&["clean"]);
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(cluster.ask(&["topics", "list"]).1.contains("chaos"), "it is somebody else's now");
+    assert!(cluster.place.ledgers().is_empty());
+}
+
+fn kill_in_warm_up(cluster: &Brokers, scenario: &std::path::Path) {
+    let mut command = cluster.place.run();
+    command.arg(scenario);
+    let mut child = start(command);
+    cluster.place.wait_for_event("bare", &mut child, &["\"assigned\""]);
+    child.kill().expect("the program can be killed");
+    wait(&mut child);
+}
+
+/// A run on this cluster that can strike nobody.
+fn bare(cluster: &Brokers) -> String {
+    let bootstrap: Vec<String> = cluster.bootstrap.split(',').map(|address| format!("\"{address}\"")).collect();
+    format!(
+        "name = \"bare\"\nseed = 42\n[cluster]\nkind = \"attach\"\nbootstrap = [{}]\n\
+         [[topic]]\nname = \"chaos\"\npartitions = 3\nreplication-factor = 3\n\
+         [[producer]]\nname = \"chatters\"\ntopic = \"chaos\"\nrate = \"300/s\"\n\
+         [[consumer-group]]\nname = \"chaos-group\"\ntopics = [\"chaos\"]\n\
+         [phases]\nwarmup = \"60s\"\nchaos = \"60s\"\nrecovery = \"60s\"\ndrain = \"60s\"\n",
+        bootstrap.join(", ")
+    )
+}
+
 /// A run on this cluster with one long fault.
 fn attached(cluster: &Brokers, fault: &str) -> String {
     let bootstrap: Vec<String> = cluster.bootstrap.split(',').map(|address| format!("\"{address}\"")).collect();

@@ -45,6 +45,7 @@ fn drill(cluster: &Brokers) {
     // Nothing comes again, and what is new goes on behind what was there.
     let (code, again, errors) = cluster.ask(&["consume", "chat", "--group", "chat-consumers", "--timeout", "8s"]);
     assert_eq!((code, again.as_str()), (Some(0), ""), "{errors}");
+    assert!(errors.contains("assigned: chat-0, chat-1, chat-2"), "it had something to read: {errors}");
     let (code, receipts, errors) = cluster.send(&["the last one".to_owned()], &[]);
     assert_eq!(code, Some(0), "{errors}");
     let (partition, offset) = receipts[0].split_once(" @ ").expect("a receipt");

@@ -1,6 +1,11 @@
 //! What goes wrong, and what is said then.
 
+use std::fs::{self, File};
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use crate::brokers::{Brokers, docker, messages, turn};
+use crate::program::wait;
 
 #[test]
 fn a_message_that_no_broker_takes_is_named_and_the_exit_code_says_so() {
@@ -30,7 +35,26 @@ fn a_message_that_no_broker_takes_is_named_and_the_exit_code_says_so() {
     let (code, receipts, errors) = cluster.send(&messages("again", 1), &["--timeout", "60s"]);
     assert_eq!((code, receipts.len()), (Some(0), 1), "{errors}");
 
+    a_sender_that_is_interrupted_gives_every_receipt(&cluster);
     assert_slips_are_told_in_a_sentence(&cluster);
+}
+
+fn a_sender_that_is_interrupted_gives_every_receipt(cluster: &Brokers) {
+    let receipts = cluster.place.path("receipts");
+    let mut command = cluster.place.program();
+    command.args(["produce", "chat", "--bootstrap", &cluster.bootstrap]).stdin(Stdio::piped());
+    command.stdout(File::create(&receipts).expect("a file")).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the program starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    for line in messages("typed", 3) {
+        writeln!(stdin, "{line}").expect("the program reads");
+    }
+    cluster.wait_for("three receipts, while more may be typed", |_| {
+        fs::read_to_string(&receipts).expect("a file").lines().count() == 3
+    });
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+    assert_eq!(wait(&mut child).code(), Some(130));
 }
 
 fn assert_slips_are_told_in_a_sentence(cluster: &Brokers) {

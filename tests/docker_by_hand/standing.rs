@@ -13,9 +13,11 @@ fn down_keeps_the_data_and_neither_it_nor_clean_touches_what_is_not_its_own() {
     let run = format!("{name}-run");
     docker(&["network", "create", "--label", &format!("wiber-chaos.run={run}"), &run]);
 
-    let (code, said, errors) = cluster.said(&["clean"]);
-    assert_eq!(code, Some(0), "{errors}");
-    assert!(!said.contains(&cluster.containers[0]), "{said}");
+    for clean in [&["clean"][..], &["clean", "--all", "--dry-run"]] {
+        let (code, said, errors) = cluster.said(clean);
+        assert_eq!(code, Some(0), "{errors}");
+        assert!(!said.contains(&cluster.containers[0]), "{said}");
+    }
     assert!(cluster.container_ids().iter().all(|line| line.ends_with(" running")));
 
     let (code, said, errors) = cluster.said(&["down", "--name", &name]);

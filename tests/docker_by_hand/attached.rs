@@ -79,8 +79,7 @@ fn what_a_killed_harness_left_on_an_attached_cluster_is_undone() {
 fn a_sweep_needs_no_engine_for_topics_and_leaves_alone_what_has_a_dead_runs_names_since() {
     let _turn = turn();
     let cluster = Brokers::up();
-    let scenario = cluster.place.file("s.toml", &bare(&cluster));
-    kill_in_warm_up(&cluster, &scenario);
+    kill_in_warm_up(&cluster, "first");
     assert!(cluster.ask(&["topics", "list"]).1.contains("chaos"));
     let mut command = cluster.place.program();
     let output = command.arg("clean").env("DOCKER_HOST", "tcp://127.0.0.1:1").output().expect("the program runs");
@@ -90,7 +89,7 @@ fn a_sweep_needs_no_engine_for_topics_and_leaves_alone_what_has_a_dead_runs_name
     assert!(!cluster.ask(&["topics", "list"]).1.contains("chaos"), "it is undone all the same");
     assert!(cluster.place.ledgers().is_empty());
 
-    kill_in_warm_up(&cluster, &scenario);
+    kill_in_warm_up(&cluster, "second");
     for what in [&["topics", "delete", "chaos"], &["topics", "create", "chaos"]] {
         let (code, _, errors) = cluster.ask(what);
         assert_eq!(code, Some(0), "{errors}");
@@ -101,20 +100,20 @@ fn a_sweep_needs_no_engine_for_topics_and_leaves_alone_what_has_a_dead_runs_name
     assert!(cluster.place.ledgers().is_empty());
 }
 
-fn kill_in_warm_up(cluster: &Brokers, scenario: &std::path::Path) {
+fn kill_in_warm_up(cluster: &Brokers, name: &str) {
     let mut command = cluster.place.run();
-    command.arg(scenario);
+    command.arg(cluster.place.file("s.toml", &bare(cluster, name)));
     let mut child = start(command);
-    cluster.place.wait_for_event("bare", &mut child, &["\"assigned\""]);
+    cluster.place.wait_for_event(name, &mut child, &["\"assigned\""]);
     child.kill().expect("the program can be killed");
     wait(&mut child);
 }
 
 /// A run on this cluster that can strike nobody.
-fn bare(cluster: &Brokers) -> String {
+fn bare(cluster: &Brokers, name: &str) -> String {
     let bootstrap: Vec<String> = cluster.bootstrap.split(',').map(|address| format!("\"{address}\"")).collect();
     format!(
-        "name = \"bare\"\nseed = 42\n[cluster]\nkind = \"attach\"\nbootstrap = [{}]\n\
+        "name = \"{name}\"\nseed = 42\n[cluster]\nkind = \"attach\"\nbootstrap = [{}]\n\
          [[topic]]\nname = \"chaos\"\npartitions = 3\nreplication-factor = 3\n\
          [[producer]]\nname = \"chatters\"\ntopic = \"chaos\"\nrate = \"300/s\"\n\
          [[consumer-group]]\nname = \"chaos-group\"\ntopics = [\"chaos\"]\n\

@@ -10,7 +10,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use access::{Access, DEFAULT_PORT, Endpoint, NotAnEndpoint, UnknownVariable, expand, is_secret};
+pub use access::{
+    Access, DEFAULT_PORT, Endpoint, NotAnEndpoint, UnknownVariable, expand, is_secret, is_understood_tls,
+};
 pub use groups::{GroupOffset, GroupView, MemberView};
 
 macro_rules! id {

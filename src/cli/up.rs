@@ -120,9 +120,13 @@ fn heap(text: &str) -> Result<u64, String> {
     if bytes < 128 << 20 { Err("a broker does not start with less than 128MiB".to_owned()) } else { Ok(bytes) }
 }
 
-/// A duration with its unit, as in scenarios.
+/// A duration with its unit, as in scenarios. None at all is refused: nothing comes about within no time.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    units::duration(text).map_err(|error| format!("{}; {}", error.what, error.help))
+    match units::duration(text) {
+        Ok(Duration::ZERO) => Err("write more than 0".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{}; {}", error.what, error.help)),
+    }
 }
 
 /// A name that containers, networks and volumes may begin with.
@@ -132,4 +136,18 @@ fn name(text: &str) -> Result<String, String> {
         return Err("use up to 30 small letters, digits and dashes, beginning with a letter or digit".to_owned());
     }
     Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_of_nothing_is_refused() {
+        for text in ["0s", "0ms", "0s 0ms"] {
+            assert!(duration(text).is_err_and(|told| !told.is_empty()), "{text}");
+        }
+        assert_eq!(duration("0s"), Err("write more than 0".to_owned()));
+        assert_eq!(duration("1ms"), Ok(Duration::from_millis(1)));
+    }
 }

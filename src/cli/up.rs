@@ -24,12 +24,12 @@ pub struct UpArgs {
     /// Which standing cluster.
     #[command(flatten)]
     pub name: Name,
-    /// The Kafka image, instead of the official one or the local drop-in
+    /// The Kafka image, instead of the official one or the local drop-in; brokers that are there keep theirs
     #[arg(long)]
     pub image: Option<String>,
-    /// Each broker's heap
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = heap)]
-    pub heap: u64,
+    /// Each broker's heap [default: 512MiB]; brokers that are there keep theirs
+    #[arg(long, value_name = "SIZE", value_parser = heap)]
+    pub heap: Option<u64>,
     /// How long it may take until the cluster is whole
     #[arg(long, value_name = "DURATION", default_value = "180s", value_parser = duration)]
     pub limit: Duration,

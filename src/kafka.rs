@@ -10,8 +10,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use access::{Access, DEFAULT_PORT, Endpoint, NotAnEndpoint, UnknownVariable, expand, is_secret};
-pub use groups::{GroupOffset, GroupView, MemberView};
+pub use access::{
+    Access, DEFAULT_PORT, Endpoint, NotAnEndpoint, UnknownVariable, expand, is_secret, is_understood_tls,
+};
+pub use groups::{GroupMissing, GroupOffset, GroupView, Lag, MemberView, Missing, PartitionLag};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty), $display:literal) => {

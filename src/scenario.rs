@@ -57,6 +57,12 @@ pub fn parse(file_name: &str, text: &str) -> Result<Parsed, ScenarioError> {
     }
 }
 
+/// A scenario's text as it may be shown to anybody: with stars for the secrets that stand in it. References such as
+/// `${NAME}` are none.
+pub fn without_secrets(text: &str) -> String {
+    problem::without_secrets(text)
+}
+
 /// A whole scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scenario {

@@ -102,7 +102,7 @@ async fn watch(access: &Access, args: &StatusArgs, style: Style) -> ExitCode {
             Ok(status) => render(&status, args.format, style),
             // What keeps it from being seen is news too; a cluster that is being disturbed comes and goes.
             Err(StatusError::Reach(error)) if !error.may_pass() => return tell(&error),
-            Err(error) => format!("{error}\n"),
+            Err(error) => render_error(&error, args.format),
         };
         if on_screen || text != last {
             let now = jiff::Timestamp::now().strftime("%H:%M:%S UTC").to_string();
@@ -127,9 +127,35 @@ fn render(status: &Status, format: Format, style: Style) -> String {
     }
 }
 
+/// What keeps the cluster from being seen, as a line of what is watched: a program that reads it gets JSON and nothing else.
+fn render_error(error: &StatusError, format: Format) -> String {
+    match format {
+        Format::Human => format!("{error}\n"),
+        Format::Json => format!("{}\n", serde_json::json!({ "error": error.to_string() })),
+    }
+}
+
 fn show(text: &str) -> ExitCode {
     match print(text) {
         Ok(()) => ExitCode::Pass,
         Err(code) => code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::ClusterError;
+
+    #[test]
+    fn programs_that_watch_get_errors_as_json_too() {
+        let error = StatusError::Cluster(ClusterError::NoAnswer {
+            question: "\"what\" there is".to_owned(),
+            last_seen: "no answer\n  help: wait".to_owned(),
+        });
+        let line = render_error(&error, Format::Json);
+        assert_eq!(line.lines().count(), 1, "{line}");
+        let read: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(read["error"], error.to_string());
     }
 }

@@ -24,12 +24,12 @@ pub struct UpArgs {
     /// Which standing cluster.
     #[command(flatten)]
     pub name: Name,
-    /// The Kafka image, instead of the official one or the local drop-in
+    /// The Kafka image, instead of the official one or the local drop-in; brokers that are there keep theirs
     #[arg(long)]
     pub image: Option<String>,
-    /// Each broker's heap
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = heap)]
-    pub heap: u64,
+    /// Each broker's heap [default: 512MiB]; brokers that are there keep theirs
+    #[arg(long, value_name = "SIZE", value_parser = heap)]
+    pub heap: Option<u64>,
     /// How long it may take until the cluster is whole
     #[arg(long, value_name = "DURATION", default_value = "180s", value_parser = duration)]
     pub limit: Duration,
@@ -120,9 +120,13 @@ fn heap(text: &str) -> Result<u64, String> {
     if bytes < 128 << 20 { Err("a broker does not start with less than 128MiB".to_owned()) } else { Ok(bytes) }
 }
 
-/// A duration with its unit, as in scenarios.
+/// A duration with its unit, as in scenarios. None at all is refused: nothing comes about within no time.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    units::duration(text).map_err(|error| format!("{}; {}", error.what, error.help))
+    match units::duration(text) {
+        Ok(Duration::ZERO) => Err("write more than 0".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{}; {}", error.what, error.help)),
+    }
 }
 
 /// A name that containers, networks and volumes may begin with.
@@ -132,4 +136,18 @@ fn name(text: &str) -> Result<String, String> {
         return Err("use up to 30 small letters, digits and dashes, beginning with a letter or digit".to_owned());
     }
     Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_of_nothing_is_refused() {
+        for text in ["0s", "0ms", "0s 0ms"] {
+            assert!(duration(text).is_err_and(|told| !told.is_empty()), "{text}");
+        }
+        assert_eq!(duration("0s"), Err("write more than 0".to_owned()));
+        assert_eq!(duration("1ms"), Ok(Duration::from_millis(1)));
+    }
 }

@@ -4,15 +4,14 @@
 
 mod container;
 mod premises;
+mod storage;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::{
-    ContainerState, ContainerStateStatusEnum, ImageInspect, NetworkCreateRequest, VolumeCreateRequest,
-};
+use bollard::models::{ContainerState, ContainerStateStatusEnum, ImageInspect};
 use bollard::query_parameters::{
     KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder, StopContainerOptionsBuilder,
@@ -145,20 +144,6 @@ impl Engine {
     pub async fn image(&self, reference: &str) -> Result<Option<ImageInspect>, ClusterError> {
         let action = format!("look at image {reference}");
         absent_is_none(limited(&action, CALL_LIMIT, self.docker.inspect_image(reference)).await)
-    }
-
-    /// Makes a network of its own for a run.
-    pub async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), ClusterError> {
-        let request =
-            NetworkCreateRequest { name: name.to_owned(), labels: Some(to_map(labels)), ..Default::default() };
-        limited(&format!("create network {name}"), CALL_LIMIT, self.docker.create_network(request)).await.map(drop)
-    }
-
-    /// Makes a volume.
-    pub async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), ClusterError> {
-        let request =
-            VolumeCreateRequest { name: Some(name.to_owned()), labels: Some(to_map(labels)), ..Default::default() };
-        limited(&format!("create volume {name}"), CALL_LIMIT, self.docker.create_volume(request)).await.map(drop)
     }
 
     /// The state of a container's first process.

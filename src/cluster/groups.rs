@@ -1,6 +1,8 @@
 //! Consumer groups, asked of their coordinators: who is in them, who owns what, and how far they lag. Classic groups and
 //! those of KIP-848 alike.
 
+mod listing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -9,8 +11,8 @@ use futures_util::future::join_all;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::{
-    self, ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DescribeGroupsRequest, GroupId, ListGroupsRequest,
-    ListOffsetsRequest, OffsetFetchRequest, TopicName,
+    self, ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DescribeGroupsRequest, GroupId, ListOffsetsRequest,
+    OffsetFetchRequest, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, StrBytes};
 
@@ -19,7 +21,11 @@ use crate::cluster::admin::meaning;
 use crate::cluster::peers::Peers;
 use crate::cluster::view;
 use crate::cluster::wire::{Connection, WireError};
-use crate::kafka::{ClusterView, GroupOffset, GroupView, MemberView, Offset, Partition, TopicPartition};
+use crate::kafka::{
+    ClusterView, GroupMissing, GroupOffset, GroupView, MemberView, Missing, Offset, Partition, TopicPartition,
+};
+
+use listing::{Protocol, list_typed};
 
 /// How long one question about one group may take.
 const ASK_LIMIT: Duration = Duration::from_secs(5);
@@ -31,88 +37,72 @@ const LATEST: i64 = -1;
 /// The newest version of `OffsetFetch` that names topics by name; the next one has ids only.
 const OFFSET_FETCH_NEWEST: i16 = 9;
 
-/// The type of a group by the protocol of KIP-848, as `ListGroups` tells it.
-const NEW_PROTOCOL: &str = "consumer";
-
 /// The ids of all consumer groups, in order. Brokers that do not answer are left out, unless none does.
 pub async fn list(peers: &Peers, limit: Duration) -> Result<Vec<String>, ClusterError> {
-    Ok(list_typed(peers, limit).await?.into_keys().collect())
+    Ok(list_typed(peers, limit).await?.0.into_keys().collect())
 }
 
-/// Each group with whether it is one of KIP-848. A group is known to its coordinator only, so each broker is asked.
-async fn list_typed(peers: &Peers, limit: Duration) -> Result<BTreeMap<String, bool>, ClusterError> {
-    let looks = peers.addresses.iter().map(|(broker, endpoint)| async move {
-        let answer = async {
-            let mut connection = Connection::open(endpoint, &peers.security, limit).await?;
-            connection.call(5, |_| ListGroupsRequest::default()).await
-        };
-        (*broker, answer.await)
-    });
-    let mut groups = BTreeMap::new();
-    let mut answered = false;
-    let mut last_seen = "there is nobody to ask".to_owned();
-    for (broker, answer) in join_all(looks).await {
-        match answer {
-            Ok(answer) if answer.error_code == 0 => {
-                answered = true;
-                let consumers = answer.groups.into_iter().filter(|group| {
-                    // Groups that only commit, and never join, have no protocol.
-                    ["consumer", ""].contains(&group.protocol_type.as_ref())
-                });
-                groups.extend(
-                    consumers.map(|group| {
-                        (group.group_id.0.to_string(), group.group_type.eq_ignore_ascii_case(NEW_PROTOCOL))
-                    }),
-                );
-            }
-            Ok(answer) => last_seen = format!("{broker}: {}", meaning(answer.error_code)),
-            Err(error) => last_seen = format!("{broker}: {error}"),
-        }
-    }
-    if answered {
-        Ok(groups)
-    } else {
-        Err(ClusterError::NoAnswer { question: "which groups there are".to_owned(), last_seen })
-    }
+/// What was learnt of groups, and what was not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Described {
+    /// The groups.
+    pub groups: Vec<GroupView>,
+    /// What could not be learnt, and why.
+    pub missing: Vec<GroupMissing>,
 }
 
 /// Every group, or those named; `view` is what the cluster's metadata says of all topics. A group whose coordinator does
-/// not answer is left out: it comes back with the next look.
+/// not answer is told as missing.
 pub async fn describe(
     peers: &Peers,
     view: &ClusterView,
     only: Option<&[String]>,
     limit: Duration,
-) -> Result<Vec<GroupView>, ClusterError> {
-    let known = list_typed(peers, limit).await?;
+) -> Result<Described, ClusterError> {
+    let (known, mut missing) = list_typed(peers, limit).await?;
     let wanted = known.into_iter().filter(|(group, _)| only.is_none_or(|only| only.contains(group)));
-    let found = join_all(wanted.map(|(group, is_new)| async move { describe_one(peers, &group, is_new, limit).await }));
-    let mut groups: Vec<GroupView> = found.await.into_iter().flatten().collect();
+    let asked = wanted.map(|(group, protocol)| async move {
+        describe_one(peers, &group, protocol, limit)
+            .await
+            .map_err(|reason| GroupMissing { what: Missing::Group(group), reason })
+    });
+    let mut groups = Vec::new();
+    for found in join_all(asked).await {
+        match found {
+            Ok(group) => groups.push(group),
+            Err(group) => missing.push(group),
+        }
+    }
     let partitions: BTreeSet<&TopicPartition> =
         groups.iter().flat_map(|group| &group.offsets).map(|offset| &offset.partition).collect();
     let ends = high_watermarks(peers, view, &partitions, limit).await;
     for offset in groups.iter_mut().flat_map(|group| &mut group.offsets) {
         offset.end = ends.get(&offset.partition).copied();
     }
-    Ok(groups)
+    Ok(Described { groups, missing })
 }
 
-async fn describe_one(peers: &Peers, group: &str, is_new: bool, limit: Duration) -> Option<GroupView> {
-    let coordinator = view::coordinator(peers, group, limit).await.ok()?;
-    let endpoint = peers.endpoint(coordinator)?;
-    let mut connection = Connection::open(endpoint, &peers.security, limit).await.ok()?;
-    let (state, members) = if is_new {
-        describe_new(&mut connection, group).await.ok()?
-    } else {
-        describe_classic(&mut connection, group).await.ok()?
+/// One group as its coordinator knows it; else, in words, why not.
+async fn describe_one(peers: &Peers, group: &str, protocol: Protocol, limit: Duration) -> Result<GroupView, String> {
+    let coordinator = view::coordinator(peers, group, limit).await.map_err(|error| error.to_string())?;
+    let endpoint =
+        peers.endpoint(coordinator).ok_or_else(|| format!("its coordinator {coordinator} is not registered"))?;
+    let asked = async {
+        let mut connection = Connection::open(endpoint, &peers.security, limit).await?;
+        let (state, members) = match protocol {
+            Protocol::New => describe_new(&mut connection, group).await?,
+            Protocol::Classic => describe_classic(&mut connection, group).await?,
+        };
+        Ok::<_, WireError>((state, members, committed(&mut connection, group).await?))
     };
-    let mut offsets = committed(&mut connection, group).await.ok()?;
+    let (state, members, mut offsets) =
+        asked.await.map_err(|error| format!("its coordinator {coordinator}: {error}"))?;
     for partition in members.iter().flat_map(|member| &member.owns) {
         offsets.entry(partition.clone()).or_insert(None);
     }
     let offsets =
         offsets.into_iter().map(|(partition, committed)| GroupOffset { partition, committed, end: None }).collect();
-    Some(GroupView { group: group.to_owned(), state, members, offsets })
+    Ok(GroupView { group: group.to_owned(), state, members, offsets })
 }
 
 async fn describe_classic(connection: &mut Connection, group: &str) -> Result<(String, Vec<MemberView>), WireError> {

@@ -3,8 +3,9 @@
 //! What it consists of is written nowhere but in the engine: everything carries [`STANDING_LABEL`] with the cluster's name.
 //! Runs and sweeps look for another label, so that neither ever touches it, nor does [`Standing::down`] touch a run.
 
+mod room;
+
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -13,10 +14,10 @@ use crate::cluster::broker::{CLIENT_PORT, DATA, Member, Settings};
 use crate::cluster::docker::check_memory;
 use crate::cluster::engine::{ContainerFacts, Engine, NewContainer};
 use crate::cluster::peers::Peers;
-use crate::cluster::{ClusterError, admin, holder, images, ready, wholeness};
+use crate::cluster::{ClusterError, admin, images, ready, wholeness};
 use crate::fault::ProcessState;
 use crate::kafka::{Access, BrokerId, ClusterView, Endpoint};
-use crate::scenario::{ClusterKind, ClusterSpec, TopicSpec};
+use crate::scenario::{ClusterKind, ClusterSpec, DEFAULT_HEAP_BYTES, TopicSpec};
 
 /// The label of everything that belongs to a standing cluster; its value is the cluster's name.
 pub const STANDING_LABEL: &str = "wiber-chaos.standing";
@@ -38,10 +39,10 @@ const GRACE: Duration = Duration::from_secs(10);
 pub struct Wish {
     /// The first broker's port; without one that of the cluster which is there, else [`DEFAULT_BASE_PORT`].
     pub base_port: Option<u16>,
-    /// The image; without one the official, else the local drop-in.
+    /// The image of brokers that have to be made; without one the official, else the local drop-in.
     pub image: Option<String>,
-    /// Each broker's heap in bytes.
-    pub heap_bytes: u64,
+    /// The heap in bytes of each broker that has to be made; without it that of scenarios.
+    pub heap_bytes: Option<u64>,
     /// How long it may take until the cluster is whole.
     pub limit: Duration,
     /// The topic to make.
@@ -104,7 +105,12 @@ impl Standing {
         if found.iter().any(Option::is_none) {
             check_memory(&spec)?;
         }
-        tell("starting the brokers");
+        if let Some(unheard) = room::unheard(wish, &found) {
+            tell(unheard);
+        }
+        if found.iter().any(|facts| !facts.as_ref().is_some_and(is_running)) {
+            tell("starting the brokers");
+        }
         let actions = self.start_all(&spec, &members, &found).await?;
         let peers = peers(&members);
         let left = || wish.limit.saturating_sub(began.elapsed());
@@ -148,28 +154,6 @@ impl Standing {
         Ok(self.brokers().await?.into_iter().flatten().collect())
     }
 
-    /// Broker by broker its container, or `None` where there is none. A container of that name that is somebody else's is
-    /// an error: to start or remove it is not ours.
-    async fn brokers(&self) -> Result<Vec<Option<ContainerFacts>>, ClusterError> {
-        let mut found = Vec::new();
-        for number in 1..=BROKERS {
-            let facts = self.engine.container(&self.container(number)).await?;
-            if let Some(stranger) = facts.as_ref().filter(|facts| facts.labels.get(STANDING_LABEL) != Some(&self.name))
-            {
-                let whose = match stranger.labels.get("com.docker.compose.project") {
-                    Some(project) => format!("it belongs to the compose project `{project}`"),
-                    None => "`wiber-chaos up` did not make it".to_owned(),
-                };
-                return Err(ClusterError::Another {
-                    reason: format!("container {} is there already, and {whose}", stranger.name),
-                    help: "remove it (`make compose-down` for the compose file's), or give this cluster another name with --name",
-                });
-            }
-            found.push(facts);
-        }
-        Ok(found)
-    }
-
     fn base_port(&self, wish: &Wish, found: &[Option<ContainerFacts>]) -> Result<u16, ClusterError> {
         let there = found.iter().zip(0..).find_map(|(facts, place)| facts.as_ref()?.ports.first()?.checked_sub(place));
         match (wish.base_port, there) {
@@ -191,22 +175,6 @@ impl Standing {
             .collect()
     }
 
-    /// Every port must be free, but those of brokers that run.
-    async fn check_room(&self, members: &[Member], found: &[Option<ContainerFacts>]) -> Result<(), ClusterError> {
-        for (member, facts) in members.iter().zip(found) {
-            let port = member.endpoint.port;
-            let runs = facts.as_ref().is_some_and(|facts| !matches!(facts.state, ProcessState::Exited { .. }));
-            if !runs && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
-                let holder = holder::of(port, Some(&self.engine)).await.unwrap_or(holder::Holder::Somebody);
-                return Err(ClusterError::Another {
-                    reason: format!("port {port}, which {} needs, is taken by {holder}", member.name),
-                    help: "end that, or choose other ports with --base-port",
-                });
-            }
-        }
-        Ok(())
-    }
-
     async fn start_all(
         &self,
         spec: &ClusterSpec,
@@ -220,19 +188,6 @@ impl Standing {
         let starts =
             members.iter().zip(found).map(|(member, facts)| self.start(member, facts.as_ref(), &settings, &image));
         join_all(starts).await.into_iter().collect()
-    }
-
-    async fn make_room(&self, members: &[Member]) -> Result<(), ClusterError> {
-        let there = self.engine.carrying(&self.label()).await?;
-        let network = self.network();
-        if !there.networks.contains(&network) {
-            self.engine.create_network(&network, &self.labels()).await?;
-        }
-        for member in members {
-            // An engine leaves a volume alone that is there.
-            self.engine.create_volume(&volume(member), &self.labels()).await?;
-        }
-        Ok(())
     }
 
     async fn start(
@@ -295,6 +250,10 @@ impl Standing {
     }
 }
 
+fn is_running(facts: &ContainerFacts) -> bool {
+    matches!(facts.state, ProcessState::Running { .. })
+}
+
 fn peers(members: &[Member]) -> Peers {
     Peers::plaintext(members.iter().map(|member| (member.id, member.endpoint.clone())).collect())
 }
@@ -309,7 +268,7 @@ fn spec(wish: &Wish) -> ClusterSpec {
         kind: ClusterKind::Docker,
         brokers: u32::from(BROKERS),
         image: wish.image.clone(),
-        heap_bytes: wish.heap_bytes,
+        heap_bytes: wish.heap_bytes.unwrap_or(DEFAULT_HEAP_BYTES),
         start_limit: wish.limit,
         config: BTreeMap::new(),
         attach: None,

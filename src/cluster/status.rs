@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::cluster::groups::Described;
 use crate::cluster::peers::Peers;
 use crate::cluster::reach::{self, ReachError, Reached};
 use crate::cluster::view::Topics;
 use crate::cluster::wire::WireError;
 use crate::cluster::{ClusterError, LOOK_LIMIT, groups, view};
-use crate::kafka::{Access, BrokerId, ClusterView, Endpoint, GroupView};
+use crate::kafka::{Access, BrokerId, ClusterView, Endpoint, GroupMissing, GroupView, Missing};
 
 /// How long asking for groups may take.
 const GROUPS_LIMIT: Duration = Duration::from_secs(5);
@@ -49,6 +50,8 @@ pub struct Status {
     pub view: ClusterView,
     /// The consumer groups.
     pub groups: Vec<GroupView>,
+    /// What could not be learnt of groups, and why.
+    pub groups_missing: Vec<GroupMissing>,
     /// Why it is not whole; `None` when it is.
     pub missing: Option<String>,
 }
@@ -70,8 +73,19 @@ pub async fn look(access: &Access) -> Result<Status, StatusError> {
     let (view, strangers) =
         tokio::join!(view::ask_all(&peers, Topics::All, LOOK_LIMIT), reach::strangers(&peers, LOOK_LIMIT));
     let mut status = assess(&peers, view?, &strangers);
-    status.groups = groups::describe(&peers, &status.view, None, GROUPS_LIMIT).await?;
+    let described = groups::describe(&peers, &status.view, None, GROUPS_LIMIT).await;
+    note_groups(&mut status, described);
     Ok(status)
+}
+
+/// What came of asking for groups. That they cannot be asked takes nothing from what is known of brokers and ISR.
+fn note_groups(status: &mut Status, described: Result<Described, ClusterError>) {
+    match described {
+        Ok(Described { groups, missing }) => (status.groups, status.groups_missing) = (groups, missing),
+        Err(error) => {
+            status.groups_missing = vec![GroupMissing { what: Missing::All, reason: error.to_string() }];
+        }
+    }
 }
 
 /// What metadata mean, and which brokers do not answer; without groups, which are asked of their coordinators.
@@ -97,7 +111,7 @@ pub fn assess(peers: &Peers, view: ClusterView, strangers: &[(BrokerId, Endpoint
         })
         .collect();
     let missing = missing(&brokers, &view);
-    Status { brokers, view, groups: Vec::new(), missing }
+    Status { brokers, view, groups: Vec::new(), groups_missing: Vec::new(), missing }
 }
 
 /// What keeps the cluster from being whole. A broker that was killed stays registered for some seconds, so that its own
@@ -168,5 +182,19 @@ mod tests {
         assert_eq!(missing(&up, &view(Some(1), &[1])), Some("ISR not full: chat-0 1/2".to_owned()));
         let headless = ClusterView { controller: None, ..view(Some(1), &[1, 2]) };
         assert_eq!(missing(&up, &headless), Some("no controller".to_owned()));
+    }
+
+    #[test]
+    fn groups_that_cannot_be_asked_are_told_beside_the_brokers() {
+        let mut status = assess(&Peers::plaintext(Vec::new()), view(Some(1), &[1, 2]), &[]);
+        let error = ClusterError::NoAnswer {
+            question: "which groups there are".to_owned(),
+            last_seen: "broker-1: no answer".to_owned(),
+        };
+        note_groups(&mut status, Err(error));
+        assert_eq!((status.brokers.len(), status.view.partitions.len()), (2, 1));
+        assert!(status.groups_missing[0].reason.contains("broker-1: no answer"));
+        let json = serde_json::to_value(&status).expect("plain data");
+        assert_eq!(json["groups_missing"][0]["what"], "all");
     }
 }

@@ -83,7 +83,8 @@ mod tests {
     fn status(missing: Option<&str>) -> Status {
         let controller = Some(BrokerId(1));
         let view = ClusterView { brokers: Vec::new(), controller, controller_epoch: None, partitions: Vec::new() };
-        Status { brokers: Vec::new(), view, groups: Vec::new(), missing: missing.map(str::to_owned) }
+        let missing = missing.map(str::to_owned);
+        Status { brokers: Vec::new(), view, groups: Vec::new(), groups_missing: Vec::new(), missing }
     }
 
     #[test]

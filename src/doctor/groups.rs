@@ -12,10 +12,13 @@ use tokio::time::{Instant, timeout_at};
 use super::{Check, Level, how_many, in_words};
 use crate::cluster::peers::Peers;
 use crate::cluster::{ClusterError, LOOK_LIMIT, groups};
-use crate::kafka::{ClusterView, GroupView};
+use crate::kafka::{ClusterView, GroupMissing, GroupView, Lag, Missing};
 use crate::scenario::suggest::nearest;
 
 const NAME: &str = "groups";
+
+/// What to do where a group's coordinator does not tell.
+const COORDINATOR_HELP: &str = "see `brokers`; a coordinator that is down is replaced within seconds";
 
 const INTERVAL: Duration = Duration::from_secs(3);
 const INTERVALS: usize = 2;
@@ -25,13 +28,14 @@ const INTERVALS: usize = 2;
 struct Trend {
     members: usize,
     /// Its lag at each look.
-    lags: Vec<u64>,
+    lags: Vec<Lag>,
 }
 
 /// What was seen of all groups.
 struct Seen {
     known: Vec<String>,
     trends: BTreeMap<String, Trend>,
+    missing: Vec<GroupMissing>,
 }
 
 /// What there is to say of groups that could not be looked at.
@@ -52,7 +56,9 @@ async fn look(peers: &Peers, view: &ClusterView, wanted: &[String]) -> Result<Se
     let known = groups::list(peers, LOOK_LIMIT).await?;
     let only = (!wanted.is_empty()).then_some(wanted);
     let first = groups::describe(peers, view, only, LOOK_LIMIT).await?;
+    let missing = first.missing;
     let mut trends: BTreeMap<String, Trend> = first
+        .groups
         .into_iter()
         .map(|group| (group.group.clone(), Trend { members: group.members.len(), lags: vec![group.lag()] }))
         .collect();
@@ -63,13 +69,13 @@ async fn look(peers: &Peers, view: &ClusterView, wanted: &[String]) -> Result<Se
             break;
         }
         tokio::time::sleep(INTERVAL).await;
-        for group in groups::describe(peers, view, Some(&rising), LOOK_LIMIT).await? {
+        for group in groups::describe(peers, view, Some(&rising), LOOK_LIMIT).await?.groups {
             if let Some(trend) = trends.get_mut(&group.group) {
                 trend.add(&group);
             }
         }
     }
-    Ok(Seen { known, trends })
+    Ok(Seen { known, trends, missing })
 }
 
 impl Trend {
@@ -78,13 +84,17 @@ impl Trend {
         self.lags.push(group.lag());
     }
 
-    fn last(&self) -> u64 {
-        self.lags.last().copied().unwrap_or(0)
+    fn last(&self) -> Lag {
+        self.lags.last().copied().unwrap_or_default()
     }
 
-    /// Whether there is lag, and each look showed more than the one before.
+    /// Whether there is lag, and each look showed more than the one before, of as many partitions: one that was unknown
+    /// and is known now adds its whole lag at once.
     fn has_only_risen(&self) -> bool {
-        self.last() > 0 && self.lags.is_sorted_by(|earlier, later| earlier < later)
+        self.last().records > 0
+            && self
+                .lags
+                .is_sorted_by(|earlier, later| earlier.records < later.records && earlier.unknown() == later.unknown())
     }
 
     fn falls_behind(&self) -> bool {
@@ -93,42 +103,88 @@ impl Trend {
 }
 
 fn judge(seen: &Seen, wanted: &[String]) -> Vec<Check> {
-    let mut checks: Vec<Check> = wanted
-        .iter()
-        .filter(|group| !seen.trends.contains_key(*group))
-        .map(|group| unseen(group, &seen.known))
-        .collect();
-    let keeping_up: Vec<String> =
-        seen.trends.iter().filter(|(_, trend)| trend.last() == 0).map(|(group, _)| format!("`{group}`")).collect();
+    let mut checks: Vec<Check> =
+        wanted.iter().filter(|group| !seen.trends.contains_key(*group)).map(|group| unseen(group, seen)).collect();
+    let told = |missing: &&GroupMissing| match &missing.what {
+        Missing::Group(group) => !wanted.contains(group),
+        Missing::CoordinatedBy(_) | Missing::All => true,
+    };
+    checks.extend(seen.missing.iter().filter(told).map(|GroupMissing { what, reason }| {
+        Check::warning(NAME, format!("nothing is known of {what}: {reason}"), COORDINATOR_HELP)
+    }));
+    let (keeping_up, others): (Vec<_>, Vec<_>) = seen.trends.iter().partition(|(_, trend)| trend.last().is_none());
     if !keeping_up.is_empty() {
-        checks.push(Check::ok(NAME, format!("without lag: {}", in_words(keeping_up))));
+        let groups: Vec<String> = keeping_up.into_iter().map(|(group, _)| format!("`{group}`")).collect();
+        checks.push(Check::ok(NAME, format!("without lag: {}", in_words(groups))));
     }
-    checks
-        .extend(seen.trends.iter().filter(|(_, trend)| trend.last() > 0).map(|(group, trend)| judge_lag(group, trend)));
+    checks.extend(others.into_iter().flat_map(|(group, trend)| judge_one(group, trend)));
     if checks.is_empty() {
         checks.push(Check::ok(NAME, "there is none"));
     }
     checks
 }
 
-fn unseen(group: &str, known: &[String]) -> Check {
-    if known.iter().any(|other| other == group) {
-        let found = format!("`{group}` is there, but its coordinator does not answer");
-        return Check::warning(NAME, found, "see `brokers`; a coordinator that is down is replaced within seconds");
+fn unseen(group: &str, seen: &Seen) -> Check {
+    let is_it = |missing: &&GroupMissing| missing.what == Missing::Group(group.to_owned());
+    if let Some(missing) = seen.missing.iter().find(is_it) {
+        let found = format!("`{group}` is there, but nothing more is known of it: {}", missing.reason);
+        return Check::warning(NAME, found, COORDINATOR_HELP);
     }
-    let meant = nearest(group, known.iter().map(String::as_str));
+    if seen.known.iter().any(|other| other == group) {
+        return Check::warning(NAME, format!("`{group}` was there, and is gone"), "look again");
+    }
+    if seen.missing.iter().any(|missing| !matches!(missing.what, Missing::Group(_))) {
+        let found = format!("there is no group `{group}` among those that could be asked for");
+        return Check::warning(NAME, found, COORDINATOR_HELP);
+    }
+    let meant = nearest(group, seen.known.iter().map(String::as_str));
     let meant = meant.map(|meant| format!("did you mean `{meant}`? ")).unwrap_or_default();
     let help = format!("{meant}a group comes into being when its first consumer joins");
     Check::problem(NAME, format!("there is no group `{group}`"), help)
 }
 
-fn judge_lag(group: &str, trend: &Trend) -> Check {
+/// What is known of a lag, and what is not: each is told.
+fn judge_one(group: &str, trend: &Trend) -> Vec<Check> {
     let lag = trend.last();
-    let lags = format!("`{group}` lags by {}", how_many(usize::try_from(lag).unwrap_or(usize::MAX), "record"));
+    let known = (lag.records > 0).then(|| judge_lag(group, trend));
+    known.into_iter().chain(judge_doubt(group, lag)).collect()
+}
+
+fn judge_doubt(group: &str, lag: Lag) -> Vec<Check> {
+    let partitions = |count| how_many(count, "partition");
+    let mut checks = Vec::new();
+    if lag.beyond > 0 {
+        checks.push(Check::warning(
+            NAME,
+            format!("`{group}` committed beyond the end of {}", partitions(lag.beyond)),
+            "records that it had read are gone: an unclean election cut the log off, or the topic was made anew; `auto.offset.reset` of its clients decides where they go on",
+        ));
+    }
+    if lag.unanswered > 0 {
+        checks.push(Check::warning(
+            NAME,
+            format!("the lag of `{group}` is unknown in {}: no leader tells the end", partitions(lag.unanswered)),
+            "see `cluster` and `brokers`",
+        ));
+    }
+    if lag.uncommitted > 0 {
+        checks.push(Check::note(
+            NAME,
+            format!("the lag of `{group}` is unknown in {}: nothing is committed yet", partitions(lag.uncommitted)),
+            "`auto.offset.reset` of its clients decides where they begin; the lag is known once they commit",
+        ));
+    }
+    checks
+}
+
+fn judge_lag(group: &str, trend: &Trend) -> Check {
+    let Lag { records: lag, .. } = trend.last();
+    let least = if trend.last().unknown() > 0 { "at least " } else { "" };
+    let lags = format!("`{group}` lags by {least}{}", how_many(usize::try_from(lag).unwrap_or(usize::MAX), "record"));
     let nobody = "start its consumers; the records wait for them as long as the topic keeps them";
     match (trend.falls_behind(), trend.members) {
         (true, members) => {
-            let more = lag - trend.lags.first().copied().unwrap_or(0);
+            let more = lag - trend.lags.first().map_or(0, |first| first.records);
             let seconds = INTERVAL.as_secs() * INTERVALS as u64;
             let lags = format!("{lags}, {more} more than {seconds} s ago");
             match members {
@@ -148,58 +204,4 @@ fn judge_lag(group: &str, trend: &Trend) -> Check {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn trend(members: usize, lags: &[u64]) -> Trend {
-        Trend { members, lags: lags.to_vec() }
-    }
-
-    fn level(trend: &Trend) -> Level {
-        judge_lag("readers", trend).level
-    }
-
-    #[test]
-    fn lag_that_rises_at_each_look_is_a_warning_which_says_who_reads() {
-        let check = judge_lag("readers", &trend(2, &[10, 40, 70]));
-        assert_eq!(check.level, Level::Warning);
-        assert!(check.found.contains("60 more than 6 s ago") && check.found.contains("2 members"), "{}", check.found);
-        let check = judge_lag("readers", &trend(0, &[10, 40, 70]));
-        assert!(check.found.contains("nobody reads"), "{}", check.found);
-    }
-
-    #[test]
-    fn a_group_that_commits_now_and_then_does_not_fall_behind() {
-        // 100 records a second, all of them read, committed every 5 s, looked at in every phase of that.
-        for phase in 0..5 {
-            let lags = [0, 3, 6].map(|seconds| (phase + seconds) % 5 * 100);
-            assert!(!trend(1, &lags).falls_behind(), "{lags:?}");
-        }
-        // The same, but only half of them are read.
-        let lags = [1, 4, 7].map(|seconds| seconds * 100 - (seconds / 5) * 250);
-        assert!(trend(1, &lags).falls_behind(), "{lags:?}");
-    }
-
-    #[test]
-    fn lag_that_stands_still_matters_only_where_nobody_reads() {
-        assert_eq!(level(&trend(1, &[50, 50])), Level::Ok);
-        assert_eq!(level(&trend(0, &[50, 50])), Level::Note);
-        assert_eq!(level(&trend(1, &[50, 20])), Level::Ok);
-    }
-
-    #[test]
-    fn a_group_that_is_not_there_is_a_problem_and_one_that_cannot_be_asked_a_warning() {
-        let known = ["readers".to_owned(), "writers".to_owned()];
-        let seen = Seen { known: known.to_vec(), trends: BTreeMap::new() };
-        let checks = judge(&seen, &["reader".to_owned(), "writers".to_owned()]);
-        assert_eq!(checks.iter().map(|check| check.level).collect::<Vec<_>>(), [Level::Problem, Level::Warning]);
-        assert!(checks[0].help.as_deref().is_some_and(|help| help.contains("did you mean `readers`?")));
-    }
-
-    #[test]
-    fn groups_without_lag_take_one_line() {
-        let trends = ["a", "b"].map(|group| (group.to_owned(), trend(1, &[0])));
-        let seen = Seen { known: Vec::new(), trends: trends.into_iter().collect() };
-        assert_eq!(judge(&seen, &[]), [Check::ok(NAME, "without lag: `a` and `b`")]);
-    }
-}
+mod tests;

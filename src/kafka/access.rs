@@ -12,6 +12,24 @@ pub const DEFAULT_PORT: u16 = 9092;
 /// Property names that end like this hold secrets, which no message and no report may show.
 const SECRET_ENDINGS: [&str; 5] = ["password", ".pem", "token", "secret", "jaas.config"];
 
+/// The properties of TLS that witnesses read as clients do. What only clients could honour must not be passed over: two
+/// that trust differently would see two clusters.
+const UNDERSTOOD_TLS: [&str; 13] = [
+    "ssl.ca.location",
+    "ssl.ca.pem",
+    "ssl.certificate.location",
+    "ssl.certificate.pem",
+    "ssl.cipher.suites",
+    "ssl.curves.list",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.key.password",
+    "ssl.key.pem",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.sigalgs.list",
+];
+
 /// What is shown in a secret's place.
 const HIDDEN: &str = "(hidden)";
 
@@ -142,6 +160,11 @@ impl fmt::Debug for Access {
 /// Whether a client property of this name holds a secret.
 pub fn is_secret(name: &str) -> bool {
     SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether wiber-chaos's own connections honour this property of `ssl.`.
+pub fn is_understood_tls(name: &str) -> bool {
+    UNDERSTOOD_TLS.contains(&name)
 }
 
 /// A property refers to an environment variable that is not set, or the reference is not closed.

@@ -149,6 +149,14 @@ impl Problems {
     }
 }
 
+/// A scenario's text as it may be shown to anybody: with stars for the secrets that stand in it.
+pub(super) fn without_secrets(text: &str) -> String {
+    let mut problems = Problems::new("", text);
+    // Reading notes the secrets on its way; what else it finds is of no interest here.
+    drop(super::raw::read(text, &mut problems));
+    masked(text, &problems.hidden)
+}
+
 /// The text with a star for each byte of what is hidden, so that everything else stays in its place.
 fn masked(text: &str, hidden: &[Span]) -> String {
     let mut masked = String::with_capacity(text.len());
@@ -214,4 +222,20 @@ impl Diagnostic for ScenarioError {
 /// `1 problem`, `2 problems`.
 fn count(problems: usize) -> String {
     if problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_secrets_is_the_text_with_stars() {
+        let text = "[cluster.client]\nsasl.username = \"u\"\nsasl.password = \"hünter2\" # not shown\n";
+        let shown = text.replace("hünter2", "********");
+        assert_eq!(without_secrets(text), shown);
+        for open in ["sasl.password = \"${NAME}\"", "name = \"password\"", "this is not TOML"] {
+            let text = format!("[cluster.client]\n{open}\n");
+            assert_eq!(without_secrets(&text), text);
+        }
+    }
 }

@@ -18,6 +18,7 @@ fn clients_and_attached_runs_work_over_tls_and_scram_and_others_are_told_what_is
     }
     chat(&cluster);
     strangers_are_told_what_is_wanted(&cluster);
+    a_certificate_counts_for_the_hosts_that_it_names(&cluster);
     a_run_proves_its_fault(&cluster);
 }
 
@@ -63,6 +64,21 @@ fn strangers_are_told_what_is_wanted(cluster: &Secured) {
             assert!(errors.contains(told) && errors.contains("help:"), "{who}, {command:?}: {errors}");
         }
     }
+}
+
+/// The brokers' certificates name `localhost`, and no address.
+fn a_certificate_counts_for_the_hosts_that_it_names(cluster: &Secured) {
+    let port = cluster.bootstrap.split([':', ',']).nth(1).expect("a port");
+    let address = format!("127.0.0.1:{port}");
+    let properties = cluster.properties("SCRAM-SHA-512");
+    let (code, _, errors) = cluster.ask_at(&address, &["status"], &properties);
+    assert_eq!(code, Some(5), "{errors}");
+    assert!(errors.contains("certificate is not trusted: IP address mismatch") && errors.contains("help:"), "{errors}");
+
+    let unchecked = ["-X", "ssl.endpoint.identification.algorithm=none"].map(str::to_owned);
+    let (code, status, errors) = cluster.ask_at(&address, &["status"], &[&properties[..], &unchecked].concat());
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(status.starts_with("3 brokers, whole"), "{status}");
 }
 
 fn a_run_proves_its_fault(cluster: &Secured) {

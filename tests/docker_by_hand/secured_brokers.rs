@@ -137,8 +137,13 @@ impl Secured {
 
     /// Exit code, stdout and stderr of a command at this cluster.
     pub fn ask(&self, args: &[&str], properties: &[String]) -> (Option<i32>, String, String) {
+        self.ask_at(&self.bootstrap, args, properties)
+    }
+
+    /// The same, with another address to begin with.
+    pub fn ask_at(&self, bootstrap: &str, args: &[&str], properties: &[String]) -> (Option<i32>, String, String) {
         let mut command = self.place.program();
-        command.args(args).args(["--bootstrap", &self.bootstrap]).args(properties);
+        command.args(args).args(["--bootstrap", bootstrap]).args(properties);
         let output = command.env("WIBER_TEST_PASSWORD", PASSWORD).output().expect("the program runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))

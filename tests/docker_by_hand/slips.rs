@@ -31,6 +31,10 @@ fn a_message_that_no_broker_takes_is_named_and_the_exit_code_says_so() {
         assert_eq!(code, Some(0), "{errors}");
         assert_eq!(said.matches(word).count(), 3, "{said}");
     }
+    // What a container was made with stays with it, which is said to whoever wants something else.
+    let (code, _, errors) = cluster.said(&["up", "--name", name, "--heap", "1GiB"]);
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(errors.contains("keep their image and heap") && !errors.contains("starting the brokers"), "{errors}");
     assert_eq!(docker(&[&["inspect", "--format", "{{.Id}}"], &names[..]].concat()), ids);
     let (code, receipts, errors) = cluster.send(&messages("again", 1), &["--timeout", "60s"]);
     assert_eq!((code, receipts.len()), (Some(0), 1), "{errors}");

@@ -1,8 +1,48 @@
 //! The cluster of `up` and `down`, and what is not theirs.
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::process::Command;
 
-use crate::brokers::{Brokers, distinct, docker, messages, turn};
+use crate::brokers::{Brokers, distinct, docker, free_base_port, messages, turn};
+use crate::program::Place;
+
+/// Exit code and stderr of `up`.
+fn up(name: &str, base_port: u16) -> (Option<i32>, String) {
+    let mut command = Place::new().program();
+    command.args(["up", "--name", name, "--base-port", &base_port.to_string()]);
+    let output = command.output().expect("the program runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn up_makes_nothing_out_of_what_is_somebody_elses() {
+    let _turn = turn();
+    let name = format!("test-stranger-{}", std::process::id());
+    let base_port = free_base_port();
+    let filter = format!("label=wiber-chaos.standing={name}");
+
+    let volume = format!("{name}-kafka-2-data");
+    docker(&["volume", "create", &volume]);
+    let (code, errors) = up(&name, base_port);
+    docker(&["volume", "rm", &volume]);
+    assert_eq!(code, Some(5), "{errors}");
+    assert!(errors.contains(&format!("volume {volume} is there already")) && errors.contains("help:"), "{errors}");
+    assert_eq!(docker(&["network", "ls", "-q", "--filter", &filter]), Vec::<String>::new(), "nothing was begun");
+
+    // A container of its own that was made and never started does not hold its port.
+    let image = Command::new("docker/setup.sh").arg("--image").output().expect("the set-up runs");
+    let image = String::from_utf8_lossy(&image.stdout).trim().to_owned();
+    let (container, label) = (format!("{name}-kafka-1"), format!("wiber-chaos.standing={name}"));
+    let publish = format!("127.0.0.1:{base_port}:9092");
+    docker(&["create", "--name", &container, "--label", &label, "--publish", &publish, &image]);
+    let somebody = TcpListener::bind(("127.0.0.1", base_port)).expect("a free port");
+    let (code, errors) = up(&name, base_port);
+    docker(&["rm", "-v", &container]);
+    drop(somebody);
+    assert_eq!(code, Some(5), "{errors}");
+    assert!(errors.contains(&format!("port {base_port}, which {container} needs, is taken")), "{errors}");
+}
 
 #[test]
 fn down_keeps_the_data_and_neither_it_nor_clean_touches_what_is_not_its_own() {

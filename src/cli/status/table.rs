@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::super::terminal::Style;
 use crate::cluster::status::{BrokerState, BrokerStatus, Status};
-use crate::kafka::{BrokerId, GroupView, PartitionView};
+use crate::kafka::{BrokerId, GroupMissing, GroupView, PartitionLag, PartitionView};
 
 /// The whole status.
 pub(super) fn human(status: &Status, style: Style) -> String {
@@ -38,6 +38,12 @@ fn write(out: &mut String, status: &Status, style: Style) -> std::fmt::Result {
     }
     for group in &status.groups {
         write_group(out, group, style)?;
+    }
+    if !status.groups_missing.is_empty() {
+        writeln!(out, "\n{}", style.bad("not learnt of groups:"))?;
+    }
+    for GroupMissing { what, reason } in &status.groups_missing {
+        writeln!(out, "  {what}: {reason}")?;
     }
     Ok(())
 }
@@ -93,9 +99,12 @@ fn write_group(out: &mut String, group: &GroupView, style: Style) -> std::fmt::R
     }
     for offset in &group.offsets {
         let number = |offset: Option<crate::kafka::Offset>| offset.map_or_else(|| "?".to_owned(), |it| it.to_string());
-        let lag = offset.lag().map_or_else(|| "?".to_owned(), |lag| lag.to_string());
+        let lag = match offset.lag() {
+            beyond @ PartitionLag::Beyond(_) => style.bad(&beyond.to_string()),
+            lag => lag.to_string(),
+        };
         let (committed, end) = (number(offset.committed), number(offset.end));
-        writeln!(out, "  {}  committed {committed} of {end}, lag {lag}", offset.partition)?;
+        writeln!(out, "  {}  committed {committed} of {end}, {lag}", offset.partition)?;
     }
     Ok(())
 }
@@ -103,10 +112,10 @@ fn write_group(out: &mut String, group: &GroupView, style: Style) -> std::fmt::R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::{ClusterView, Endpoint, GroupOffset, LeaderEpoch, MemberView, Offset, TopicPartition};
+    use crate::kafka::{ClusterView, Endpoint, GroupOffset, LeaderEpoch, MemberView, Missing, Offset, TopicPartition};
 
     #[test]
-    fn a_status_shows_what_is_missing_first() {
+    fn a_status_shows_what_is_missing_first_and_what_is_not_known() {
         let partition = |number, isr: &[i32]| PartitionView {
             partition: TopicPartition::new("chat", number),
             leader: isr.first().copied().map(BrokerId),
@@ -141,11 +150,19 @@ mod tests {
                     host: "127.0.0.1".to_owned(),
                     owns: vec![TopicPartition::new("chat", 0)],
                 }],
-                offsets: vec![GroupOffset {
-                    partition: TopicPartition::new("chat", 0),
-                    committed: Some(Offset(5)),
-                    end: Some(Offset(7)),
-                }],
+                offsets: [(Some(5), Some(17)), (Some(5), None), (None, Some(3)), (Some(9), Some(4))]
+                    .into_iter()
+                    .zip(0..)
+                    .map(|((committed, end), number)| GroupOffset {
+                        partition: TopicPartition::new("chat", number),
+                        committed: committed.map(Offset),
+                        end: end.map(Offset),
+                    })
+                    .collect(),
+            }],
+            groups_missing: vec![GroupMissing {
+                what: Missing::CoordinatedBy(BrokerId(2)),
+                reason: "no answer within 5 s".to_owned(),
             }],
             missing: Some("not registered: broker-2".to_owned()),
         };

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::scrolled;
 use crate::plan::{PlannedStart, Step};
 use crate::report::{Report, format};
+use crate::scenario::without_secrets;
 
 /// The files of a run directory that the page points to.
 const FILES: [(&str, &str); 12] = [
@@ -27,8 +28,9 @@ pub(super) fn configuration(report: &Report) -> Markup {
     html! {
         (plan(report))
         (environment(report))
-        details { summary { "The scenario, word for word" }
-            pre tabindex="0" role="region" aria-label="Scenario" { code { (report.scenario_toml) } }
+        // Pages are passed on; whoever gets one is not meant to get passwords with it.
+        details { summary { "The scenario, word for word but for secrets" }
+            pre tabindex="0" role="region" aria-label="Scenario" { code { (without_secrets(&report.scenario_toml)) } }
         }
         h3 { "Files beside this page" }
         ul class="files" { @for (file, meaning) in FILES { li { a href=(file) { (file) } " " span { (meaning) } } } }

@@ -130,3 +130,16 @@ fn pages_to_look_at() {
         crate::report::write_all(&report, &dir).expect("the pages");
     }
 }
+
+#[test]
+fn the_scenario_shows_references_but_no_secrets() {
+    let mut report = fixture::valid();
+    report.scenario_toml = "\
+        name = \"secured\"\n[cluster]\nkind = \"attach\"\n[cluster.client]\n\
+        \"sasl.username\" = \"chatter\"\n\"sasl.password\" = \"hunter2\"\n\
+        ssl = { key.password = \"${KEY_PASSWORD}\", key.pem = \"\"\"\nhunter2\n\"\"\" }\n"
+        .to_owned();
+    let page = render(&report);
+    assert!(!page.contains("hunter2"));
+    assert!(page.contains("chatter") && page.contains("${KEY_PASSWORD}"));
+}

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::client::{self, Role};
-use crate::kafka::{expand, is_secret};
+use crate::kafka::{expand, is_secret, is_understood_tls};
 use crate::scenario::ClusterKind;
 use crate::scenario::address::is_variable;
 use crate::scenario::leaf::{Properties, Property};
@@ -86,6 +86,17 @@ fn check_one(name: &str, property: &Property, problems: &mut Problems) {
     } else if MECHANISM.contains(&name) {
         let why = "; the witnesses of faults know no other way to log in";
         check_choice(name, property, value, &MECHANISMS, why, problems);
+    } else if name.starts_with("ssl.") && !is_understood_tls(name) {
+        // A name that is a slip is told as one.
+        if client::ask_librdkafka(name, property, None, problems) {
+            problems
+                .error(
+                    &property.key_span,
+                    format!("`{name}` is not understood by wiber-chaos's own connections"),
+                    "only the load would honour it",
+                )
+                .help("leave it out: the witnesses of faults must connect as the load does");
+        }
     } else if client::ask_librdkafka(name, property, value, problems) && !is_about_connections(name) {
         problems
             .error(&property.key_span, format!("`{name}` is not about how clients connect"), "not for every client")
@@ -215,6 +226,14 @@ mod tests {
             assert!(MECHANISM.iter().all(|name| knows(name, mechanism)), "{mechanism}");
         }
         assert!(knows("security.protocol", "Sasl_Ssl") && !knows("security.protocol", "sasl-ssl"));
+    }
+
+    #[test]
+    fn librdkafka_knows_what_the_witnesses_understand() {
+        let known =
+            ["ssl.cipher.suites", "ssl.curves.list", "ssl.sigalgs.list", "ssl.ca.location", "ssl.keystore.location"];
+        assert!(known.into_iter().all(is_understood_tls));
+        assert!(known.into_iter().all(|name| ClientConfig::new().set(name, "x").create_native_config().is_ok()));
     }
 
     #[test]

@@ -115,7 +115,7 @@ mod tests {
 
     fn facts(state: ProcessState) -> ContainerFacts {
         let (name, image) = ("kafka-1".to_owned(), "apache/kafka:4.2.0".to_owned());
-        ContainerFacts { name, image, state, ports: vec![9092], labels: BTreeMap::new() }
+        ContainerFacts { id: String::new(), name, image, state, ports: vec![9092], labels: BTreeMap::new() }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A member of a group that joins for the first time settles where it begins, and commits that, before it reads: else a
 //! partition that changes hands before its first commit would be begun anew at its end, and what came meanwhile be passed by.
 
+mod desk;
+mod pulse;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,8 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::print::Shape;
 use crate::kafka::Access;
+use desk::Desk;
+use pulse::Pulse;
 use reader::Reader;
 
 /// How long a poll waits when there is nothing: how soon a stop is heard.
@@ -109,21 +113,45 @@ pub fn follow(
     notes: Box<dyn Write + Send>,
     stop: &AtomicBool,
 ) -> Result<Followed, FollowError> {
-    let reader = Reader::new(following, out, notes);
-    let consumer: BaseConsumer<Reader> =
-        config(access, following).create_with_context(reader).map_err(FollowError::Client)?;
-    begin(&consumer, following).map_err(FollowError::Client)?;
-    let ended = read(&consumer, following, stop);
-    // Records that were printed and could not be flushed are not committed, and come again to whoever reads next.
-    let flushed = consumer.context().flush(&consumer).map_err(FollowError::Output);
-    let printed = consumer.context().printed();
-    leave(consumer);
-    match ended.and_then(|end| flushed.map(|()| end)) {
+    let desk = Desk::new(out, notes);
+    let ended = loop {
+        match live(access, following, &desk, stop) {
+            Ok(Life::CutOff) => {
+                desk.note("trouble: the client lost every broker, although they answer; it begins anew");
+            }
+            Ok(Life::Ended(end)) => break Ok(end),
+            Err(error) => break Err(error),
+        }
+    };
+    let printed = desk.printed();
+    match ended {
         Err(FollowError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Ok(Followed { printed, end: End::Unread })
         }
         ended => ended.map(|end| Followed { printed, end }),
     }
+}
+
+/// How a client's life ended.
+enum Life {
+    /// With the reading.
+    Ended(End),
+    /// It can reach nobody any more, although a new client could: after an answer without brokers, as a restarting cluster
+    /// gives it, librdkafka forgets them all and never asks again (librdkafka issue 5301).
+    CutOff,
+}
+
+/// One client's life, from its making to its leave.
+fn live(access: &Access, following: &Following, desk: &Desk, stop: &AtomicBool) -> Result<Life, FollowError> {
+    let consumer: BaseConsumer<Reader> = config(access, following)
+        .create_with_context(Reader::new(following, desk.clone()))
+        .map_err(FollowError::Client)?;
+    begin(&consumer, following).map_err(FollowError::Client)?;
+    let ended = read(&consumer, access, following, stop);
+    // Records that were printed and could not be flushed are not committed, and come again to whoever reads next.
+    let flushed = consumer.context().flush(&consumer).map_err(FollowError::Output);
+    leave(consumer, desk);
+    ended.and_then(|life| flushed.map(|()| life))
 }
 
 fn config(access: &Access, following: &Following) -> rdkafka::ClientConfig {
@@ -165,47 +193,58 @@ fn begin(consumer: &BaseConsumer<Reader>, following: &Following) -> KafkaResult<
     let mut list = TopicPartitionList::new();
     for (topic, count) in following.topics.iter().zip(&following.partitions) {
         for partition in 0..i32::try_from(*count).unwrap_or(i32::MAX) {
-            list.add_partition_offset(topic, partition, offset)?;
+            // A later life goes on where the one before it stood.
+            let reached = consumer.context().desk.reached(topic, partition).map(Offset::Offset);
+            list.add_partition_offset(topic, partition, reached.unwrap_or(offset))?;
         }
     }
     consumer.assign(&list)?;
-    consumer.context().has_partitions();
+    consumer.context().desk.has_partitions();
     Ok(())
 }
 
-fn read(consumer: &BaseConsumer<Reader>, following: &Following, stop: &AtomicBool) -> Result<End, FollowError> {
+fn read(
+    consumer: &BaseConsumer<Reader>,
+    access: &Access,
+    following: &Following,
+    stop: &AtomicBool,
+) -> Result<Life, FollowError> {
     let reader = consumer.context();
     let began = Instant::now();
     let mut is_idle = false;
+    let mut pulse = Pulse::new();
     while !stop.load(Ordering::Relaxed) {
         // What is there is printed in one go; only a pause, or a full batch, is worth a flush.
         let heard = consumer.poll(if is_idle { POLL } else { Duration::ZERO });
         is_idle = heard.is_none();
         if let Some(message) = heard {
+            pulse.felt();
             reader.hear(message)?;
-            if following.max.is_some_and(|max| reader.printed() >= max) {
-                return Ok(End::Enough);
+            if following.max.is_some_and(|max| reader.desk.printed() >= max) {
+                return Ok(Life::Ended(End::Enough));
             }
         }
-        if is_idle || reader.unflushed() >= FLUSH_EVERY {
+        if is_idle || reader.desk.unflushed() >= FLUSH_EVERY {
             reader.flush(consumer).map_err(FollowError::Output)?;
         }
         reader.is_well(consumer)?;
+        if is_idle && pulse.is_gone(consumer, access, &following.topics) {
+            return Ok(Life::CutOff);
+        }
         let Some(quiet) = following.quiet else { continue };
-        match reader.quiet_since() {
-            Some(since) if since.elapsed() >= quiet => return Ok(End::Quiet),
+        match reader.desk.quiet_since() {
+            Some(since) if since.elapsed() >= quiet => return Ok(Life::Ended(End::Quiet)),
             None if began.elapsed() >= quiet.max(JOIN_LIMIT) => return Err(FollowError::NotJoined),
             _ => {}
         }
     }
-    Ok(End::Stopped)
+    Ok(Life::Ended(End::Stopped))
 }
 
 /// Commits what was flushed, gives up the partitions and leaves the group, so that others need not wait for the session to
 /// end. A coordinator that does not answer must not hold anybody up: librdkafka knows no limit for either.
-fn leave(consumer: BaseConsumer<Reader>) {
+fn leave(consumer: BaseConsumer<Reader>, desk: &Desk) {
     let (done, finished) = mpsc::channel();
-    let context = std::sync::Arc::clone(consumer.context());
     let spawned = std::thread::Builder::new().name("leave".to_owned()).spawn(move || {
         consumer.context().commit(&consumer);
         drop(consumer);
@@ -214,10 +253,10 @@ fn leave(consumer: BaseConsumer<Reader>) {
     });
     match spawned {
         Ok(_) if finished.recv_timeout(LEAVE_LIMIT).is_ok() => {}
-        Ok(_) => context.note(&format!(
+        Ok(_) => desk.note(&format!(
             "trouble: the group was not left within {} s; what was printed last may come again",
             LEAVE_LIMIT.as_secs()
         )),
-        Err(error) => context.note(&format!("trouble: the group was not left: {error}")),
+        Err(error) => desk.note(&format!("trouble: the group was not left: {error}")),
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::mpsc;
 
 use crate::kafka::{Access, Outcome};
@@ -76,7 +76,11 @@ pub enum Fate {
 /// A producer with the messages that wait for their receipts.
 pub struct Sender {
     producer: ThreadedProducer<Reports>,
-    reports: mpsc::UnboundedReceiver<(u64, Fate)>,
+    config: ClientConfig,
+    reports: Reports,
+    receipts: mpsc::UnboundedReceiver<(u64, Fate)>,
+    /// How the last message ended.
+    last: Outcome,
     sending: Sending,
     /// Messages without a receipt, shortened, and how many bytes each holds.
     open: BTreeMap<u64, (String, usize)>,
@@ -89,7 +93,7 @@ pub struct Sender {
 impl Sender {
     /// Makes the producer. An error is one of its properties.
     pub fn new(access: &Access, sending: Sending) -> Result<Self, KafkaError> {
-        let (told, reports) = mpsc::unbounded_channel();
+        let (told, receipts) = mpsc::unbounded_channel();
         let acks = if sending.acks == "0" { Acks::None } else { Acks::Some };
         let mut config = super::config(access);
         config
@@ -110,8 +114,20 @@ impl Sender {
         if sending.acks == "all" || sending.acks == "-1" {
             default("enable.idempotence", "true");
         }
-        let producer = config.create_with_context(Reports { acks, told })?;
-        Ok(Self { producer, reports, sending, open: BTreeMap::new(), open_bytes: 0, early: BTreeMap::new(), sent: 0 })
+        let reports = Reports { acks, told };
+        let producer = config.create_with_context(reports.clone())?;
+        Ok(Self {
+            producer,
+            config,
+            reports,
+            receipts,
+            sending,
+            open: BTreeMap::new(),
+            open_bytes: 0,
+            early: BTreeMap::new(),
+            sent: 0,
+            last: Outcome::Ok,
+        })
     }
 
     /// Whether another message may be sent now.
@@ -126,6 +142,7 @@ impl Sender {
 
     /// Hands a message to librdkafka. What that refuses at once gets its receipt like any other.
     pub fn send(&mut self, payload: &[u8]) {
+        self.renew_after_silence();
         self.sent += 1;
         let number = self.sent;
         self.open.insert(number, (shown(payload), payload.len()));
@@ -152,13 +169,25 @@ impl Sender {
         }
     }
 
+    /// A client whose last message nobody answered may have forgotten every broker, as librdkafka does after an answer
+    /// without any (issue 5301): the next message goes by a new one.
+    fn renew_after_silence(&mut self) {
+        if self.last == Outcome::Info && self.open.is_empty() {
+            // The properties were good once; should it fail all the same, the old client is as good as none.
+            if let Ok(producer) = self.config.create_with_context(self.reports.clone()) {
+                self.producer = producer;
+                self.last = Outcome::Ok;
+            }
+        }
+    }
+
     /// Waits for the next receipt, in the order of sending. Never ends while nothing is open.
     pub async fn receipt(&mut self) -> Receipt {
         loop {
             if let Some(receipt) = self.in_turn() {
                 return receipt;
             }
-            match self.reports.recv().await {
+            match self.receipts.recv().await {
                 Some((number, fate)) => self.early.insert(number, fate),
                 None => unreachable!("the producer that is held here holds the other end"),
             };
@@ -172,7 +201,7 @@ impl Sender {
         }
         self.producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
         self.producer.poll(Duration::from_millis(200));
-        while let Ok((number, fate)) = self.reports.try_recv() {
+        while let Ok((number, fate)) = self.receipts.try_recv() {
             self.early.insert(number, fate);
         }
         let unknown = || Fate::Undelivered {
@@ -192,11 +221,16 @@ impl Sender {
         let fate = self.early.remove(&number)?;
         let (shown, bytes) = self.open.remove(&number)?;
         self.open_bytes -= bytes;
+        self.last = match fate {
+            Fate::Stored { .. } => Outcome::Ok,
+            Fate::Undelivered { outcome, .. } => outcome,
+        };
         Some(Receipt { number, shown, fate })
     }
 }
 
 /// Hears librdkafka's delivery reports, on its thread.
+#[derive(Clone)]
 struct Reports {
     acks: Acks,
     told: mpsc::UnboundedSender<(u64, Fate)>,
@@ -288,6 +322,20 @@ mod tests {
         let Fate::Undelivered { error, outcome } = receipt.fate else { panic!("{receipt:?}") };
         assert!(error.contains("timed out"), "{error}");
         assert_eq!((receipt.shown.as_str(), outcome), ("Hello World!", Outcome::Info));
+    }
+
+    #[tokio::test]
+    async fn a_message_after_one_that_nobody_answered_goes_by_a_new_client() {
+        let mock = rdkafka::mocking::MockCluster::new(1).expect("a mock cluster");
+        mock.create_topic("chat", 1, 1).expect("a topic");
+        let access = Access::plaintext(Endpoint::parse_list(&mock.bootstrap_servers()).expect("addresses"));
+        let mut sender = Sender::new(&access, sending(Duration::from_secs(2))).expect("a producer");
+        mock.broker_down(1).expect("down");
+        sender.send(b"lost");
+        assert!(matches!(sender.receipt().await.fate, Fate::Undelivered { outcome: Outcome::Info, .. }));
+        mock.broker_up(1).expect("up");
+        sender.send(b"kept");
+        assert!(matches!(sender.receipt().await.fate, Fate::Stored { .. }));
     }
 
     #[tokio::test]

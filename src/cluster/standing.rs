@@ -80,6 +80,14 @@ pub enum Data {
     Remove,
 }
 
+/// What new containers are made of.
+struct Recipe {
+    settings: Settings,
+    image: String,
+    /// The network's range of addresses.
+    range: Option<String>,
+}
+
 /// A standing cluster, there or not.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -183,10 +191,12 @@ impl Standing {
     ) -> Result<Vec<Action>, ClusterError> {
         let image = images::find(&self.engine, spec.image.as_deref()).await?;
         self.make_room(members).await?;
-        let settings = Settings::new(spec, members, &format!("{STANDING_LABEL}={}", self.name));
-        let image = format!("{}:{}", image.name, image.tag);
-        let starts =
-            members.iter().zip(found).map(|(member, facts)| self.start(member, facts.as_ref(), &settings, &image));
+        let recipe = Recipe {
+            settings: Settings::new(spec, members, &format!("{STANDING_LABEL}={}", self.name)),
+            image: format!("{}:{}", image.name, image.tag),
+            range: self.engine.network_range(&self.network()).await?,
+        };
+        let starts = members.iter().zip(found).map(|(member, facts)| self.start(member, facts.as_ref(), &recipe));
         join_all(starts).await.into_iter().collect()
     }
 
@@ -194,15 +204,15 @@ impl Standing {
         &self,
         member: &Member,
         facts: Option<&ContainerFacts>,
-        settings: &Settings,
-        image: &str,
+        recipe: &Recipe,
     ) -> Result<Action, ClusterError> {
         let Some(facts) = facts else {
             let new = NewContainer {
                 name: member.name.clone(),
-                image: image.to_owned(),
-                environment: settings.environment(member),
+                image: recipe.image.clone(),
+                environment: recipe.settings.environment(member),
                 network: self.network(),
+                address: recipe.range.as_ref().and_then(|range| room::address(range, member.id)),
                 volume: (volume(member), DATA.to_owned()),
                 port: (member.endpoint.port, CLIENT_PORT),
                 labels: self.labels(),

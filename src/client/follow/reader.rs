@@ -1,7 +1,6 @@
 //! What librdkafka calls back into while a consumer is polled: records, assignments, and trouble.
 
-use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,55 +10,39 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 
+use super::desk::Desk;
 use super::{Beginning, FollowError, Following};
 use crate::client::print::{self, Shape};
 
 /// How long all questions about offsets may take together while partitions change hands.
 const OFFSETS_LIMIT: Duration = Duration::from_secs(10);
 
-/// The same trouble is told again after this long only.
-const TOLD_AGAIN: Duration = Duration::from_secs(30);
-
 /// How long a topic may be unknown before it is asked whether it is gone: brokers learn of a new one one after another.
 const GONE_LIMIT: Duration = Duration::from_secs(10);
 const METADATA_LIMIT: Duration = Duration::from_secs(5);
 
-/// A consumer's context. Everything happens on the thread that polls; the lock is for librdkafka's sake.
+/// A consumer's context. Everything happens on the thread that polls; the locks are for librdkafka's sake.
 pub(super) struct Reader {
-    state: Mutex<State>,
+    pub(super) desk: Desk,
+    health: Mutex<Health>,
     beginning: Beginning,
     shape: Shape,
     group: Option<String>,
     topics: Vec<String>,
 }
 
-struct State {
-    out: Box<dyn Write + Send>,
-    notes: Box<dyn Write + Send>,
-    /// The next offset of each partition whose last records are printed and not yet flushed, and how many they are.
-    unflushed: BTreeMap<(String, i32), (i64, usize)>,
-    printed: u64,
-    /// Since when no record came, from the first assignment on.
-    quiet_since: Option<Instant>,
+#[derive(Default)]
+struct Health {
     broken: Option<String>,
     /// Since when the brokers say that a topic does not exist.
     unknown_since: Option<Instant>,
-    told: BTreeMap<String, Instant>,
 }
 
 impl Reader {
-    pub(super) fn new(following: &Following, out: Box<dyn Write + Send>, notes: Box<dyn Write + Send>) -> Self {
+    pub(super) fn new(following: &Following, desk: Desk) -> Self {
         Self {
-            state: Mutex::new(State {
-                out,
-                notes,
-                unflushed: BTreeMap::new(),
-                printed: 0,
-                quiet_since: None,
-                broken: None,
-                unknown_since: None,
-                told: BTreeMap::new(),
-            }),
+            desk,
+            health: Mutex::default(),
             beginning: following.beginning,
             shape: following.shape,
             group: following.group.clone(),
@@ -67,44 +50,8 @@ impl Reader {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many records were printed.
-    pub(super) fn printed(&self) -> u64 {
-        self.state().printed
-    }
-
-    /// How many of them are not yet flushed.
-    pub(super) fn unflushed(&self) -> usize {
-        self.state().unflushed.values().map(|(_, count)| count).sum()
-    }
-
-    /// Since when no record came; `None` before there was anything to read.
-    pub(super) fn quiet_since(&self) -> Option<Instant> {
-        self.state().quiet_since
-    }
-
-    /// From now on there is something to read.
-    pub(super) fn has_partitions(&self) {
-        self.state().quiet_since = Some(Instant::now());
-    }
-
-    /// Notes are for whoever watches; where they cannot be written, nobody does.
-    pub(super) fn note(&self, text: &str) {
-        let mut state = self.state();
-        let _ = writeln!(state.notes, "{text}");
-        let _ = state.notes.flush();
-    }
-
-    /// A note that need not be repeated while it goes on being true.
-    fn note_once(&self, text: String) {
-        let is_news = self.state().told.get(&text).is_none_or(|told| told.elapsed() >= TOLD_AGAIN);
-        if is_news {
-            self.note(&text);
-            self.state().told.insert(text, Instant::now());
-        }
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prints a record, or tells of an error.
@@ -113,12 +60,14 @@ impl Reader {
             Ok(message) => message,
             Err(error) => return self.complain(&error),
         };
-        let mut state = self.state();
+        self.health().unknown_since = None;
+        let mut state = self.desk.state();
         print::record(&mut state.out, &message, self.shape).map_err(FollowError::Output)?;
         state.printed += 1;
         state.quiet_since = Some(Instant::now());
-        state.unknown_since = None;
-        let last = state.unflushed.entry((message.topic().to_owned(), message.partition())).or_default();
+        let partition = (message.topic().to_owned(), message.partition());
+        state.reached.insert(partition.clone(), message.offset() + 1);
+        let last = state.unflushed.entry(partition).or_default();
         *last = (message.offset() + 1, last.1 + 1);
         Ok(())
     }
@@ -126,7 +75,7 @@ impl Reader {
     fn complain(&self, error: &KafkaError) -> Result<(), FollowError> {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                self.state().unknown_since.get_or_insert_with(Instant::now);
+                self.health().unknown_since.get_or_insert_with(Instant::now);
                 Ok(())
             }
             Some(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed) => {
@@ -134,7 +83,7 @@ impl Reader {
             }
             Some(RDKafkaErrorCode::Fatal) => {
                 // The client's own callback has heard the reason; here there is only the word.
-                let reason = self.state().broken.take();
+                let reason = self.health().broken.take();
                 Err(FollowError::Broken(reason.unwrap_or_else(|| error.to_string())))
             }
             // The callback below hears of these too. Single connections come and go; that none is left is what matters.
@@ -146,7 +95,7 @@ impl Reader {
                 | RDKafkaErrorCode::PartitionEOF,
             ) => Ok(()),
             _ => {
-                self.note_once(format!("trouble: {error}"));
+                self.desk.note_once(format!("trouble: {error}"));
                 Ok(())
             }
         }
@@ -154,14 +103,14 @@ impl Reader {
 
     /// Whether it makes sense to go on.
     pub(super) fn is_well(&self, consumer: &BaseConsumer<Self>) -> Result<(), FollowError> {
-        if let Some(broken) = self.state().broken.take() {
+        if let Some(broken) = self.health().broken.take() {
             return Err(FollowError::Broken(broken));
         }
-        let is_suspicious = self.state().unknown_since.is_some_and(|since| since.elapsed() >= GONE_LIMIT);
+        let is_suspicious = self.health().unknown_since.is_some_and(|since| since.elapsed() >= GONE_LIMIT);
         if !is_suspicious {
             return Ok(());
         }
-        self.state().unknown_since = None;
+        self.health().unknown_since = None;
         for topic in &self.topics {
             let Ok(metadata) = consumer.fetch_metadata(Some(topic), METADATA_LIMIT) else { continue };
             let error = metadata
@@ -178,7 +127,7 @@ impl Reader {
 
     /// Lets what is printed reach its reader, and only then offers its offsets to be committed.
     pub(super) fn flush(&self, consumer: &BaseConsumer<Self>) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.desk.state();
         if state.unflushed.is_empty() {
             return Ok(());
         }
@@ -189,7 +138,7 @@ impl Reader {
             for ((topic, partition), (next, _)) in flushed {
                 // `store_offset` takes the offset of the last record, and stores the one after it.
                 if let Err(error) = consumer.store_offset(&topic, partition, next - 1) {
-                    self.note(&format!("trouble: the offset of {topic}-{partition} was not kept: {error}"));
+                    self.desk.note(&format!("trouble: the offset of {topic}-{partition} was not kept: {error}"));
                 }
             }
         }
@@ -205,7 +154,7 @@ impl Reader {
             Ok(()) => {}
             Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset) => {}
             Err(error) => {
-                self.note(&format!(
+                self.desk.note(&format!(
                     "trouble: the last offsets were not committed, so the records may come again: {error}"
                 ));
             }
@@ -261,7 +210,7 @@ impl Reader {
     }
 
     fn tell_unsettled(&self, what: &str, error: &KafkaError) {
-        self.note(&format!(
+        self.desk.note(&format!(
             "trouble: where {what} begins could not be settled, so it may begin with the oldest record: {error}"
         ));
     }
@@ -273,10 +222,10 @@ impl Reader {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
             _ => consumer.assign(list),
         };
-        self.note(&format!("assigned: {names}"));
-        self.has_partitions();
+        self.desk.note(&format!("assigned: {names}"));
+        self.desk.has_partitions();
         if let Err(error) = assigned {
-            self.state().broken = Some(format!("the assignment was refused: {error}"));
+            self.health().broken = Some(format!("the assignment was refused: {error}"));
         }
     }
 
@@ -284,11 +233,11 @@ impl Reader {
         let was_lost = consumer.assignment_lost();
         if was_lost {
             // Whoever was thrown out of the group may not commit; others read these again.
-            self.state().unflushed.clear();
+            self.desk.state().unflushed.clear();
         } else {
             match self.flush(consumer) {
                 Ok(()) => self.commit(consumer),
-                Err(error) => self.state().broken = Some(format!("cannot write to stdout: {error}")),
+                Err(error) => self.health().broken = Some(format!("cannot write to stdout: {error}")),
             }
         }
         let unassigned = match consumer.rebalance_protocol() {
@@ -296,10 +245,10 @@ impl Reader {
             _ => consumer.unassign(),
         };
         if list.count() > 0 {
-            self.note(&format!("{}: {}", if was_lost { "lost" } else { "revoked" }, names(list)));
+            self.desk.note(&format!("{}: {}", if was_lost { "lost" } else { "revoked" }, names(list)));
         }
         if let Err(error) = unassigned {
-            self.state().broken = Some(format!("the revocation was refused: {error}"));
+            self.health().broken = Some(format!("the revocation was refused: {error}"));
         }
     }
 }
@@ -308,10 +257,10 @@ impl ClientContext for Reader {
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) => {
-                self.note_once("no broker answers; reading goes on when one does".to_owned());
+                self.desk.note_once("no broker answers; reading goes on when one does".to_owned());
             }
             Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL | RDKafkaErrorCode::Fatal) => {
-                self.state().broken = Some(reason.to_owned());
+                self.health().broken = Some(reason.to_owned());
             }
             _ => {}
         }
@@ -325,7 +274,7 @@ impl ConsumerContext for Reader {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoked(consumer, list),
             other => {
                 let code: RDKafkaErrorCode = other.into();
-                self.note_once(format!("trouble: the group could not be joined: {code}"));
+                self.desk.note_once(format!("trouble: the group could not be joined: {code}"));
                 self.revoked(consumer, list);
             }
         }

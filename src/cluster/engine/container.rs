@@ -1,10 +1,11 @@
 //! Containers that outlive a run, or that a run only borrows: looking at them, and making those of a standing cluster.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HostConfig, Mount, MountType, PortBinding,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, EndpointIpamConfig, EndpointSettings, HostConfig,
+    Mount, MountType, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder};
 
@@ -40,6 +41,8 @@ pub struct NewContainer {
     pub environment: Vec<(String, String)>,
     /// The network that it is in.
     pub network: String,
+    /// Its address there, which it keeps across restarts; `None` for any.
+    pub address: Option<Ipv4Addr>,
     /// A volume, and where it is mounted.
     pub volume: (String, String),
     /// The host's port on the loopback, and the container's.
@@ -95,6 +98,9 @@ impl Engine {
             exposed_ports: Some(vec![format!("{inner_port}/tcp")]),
             labels: Some(to_map(&new.labels)),
             host_config: Some(host),
+            networking_config: new.address.map(|address| NetworkingConfig {
+                endpoints_config: Some(HashMap::from([(new.network.clone(), at(address))])),
+            }),
             ..ContainerCreateBody::default()
         };
         let options = CreateContainerOptionsBuilder::default().name(&new.name).build();
@@ -134,6 +140,16 @@ fn facts(name: &str, inspected: ContainerInspectResponse) -> ContainerFacts {
         state: inspected.state.map_or(ProcessState::Missing, to_process_state),
         ports,
         labels: config.labels.unwrap_or_default().into_iter().collect(),
+    }
+}
+
+fn at(address: Ipv4Addr) -> EndpointSettings {
+    EndpointSettings {
+        ipam_config: Some(EndpointIpamConfig {
+            ipv4_address: Some(address.to_string()),
+            ..EndpointIpamConfig::default()
+        }),
+        ..EndpointSettings::default()
     }
 }
 

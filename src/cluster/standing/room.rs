@@ -8,6 +8,10 @@ use crate::cluster::broker::Member;
 use crate::cluster::engine::ContainerFacts;
 use crate::cluster::{ClusterError, holder};
 use crate::fault::ProcessState;
+use crate::kafka::BrokerId;
+
+/// Brokers have addresses behind this one: the first of a range is its gateway's.
+const FIRST_ADDRESS: u32 = 10;
 
 impl Standing {
     /// Broker by broker its container, or `None` where there is none. A container of that name that is somebody else's is
@@ -71,7 +75,7 @@ impl Standing {
         let there = self.engine.carrying(&self.label()).await?;
         let network = self.network();
         if !there.networks.contains(&network) {
-            self.engine.create_network(&network, &self.labels()).await?;
+            self.engine.create_network_of_own_range(&network, &self.labels()).await?;
         }
         for member in members {
             // An engine leaves a volume alone that is there.
@@ -106,6 +110,15 @@ fn holds_its_port(facts: &ContainerFacts) -> bool {
     matches!(facts.state, ProcessState::Running { .. } | ProcessState::Paused { .. })
 }
 
+/// A broker's own address in its network's range. Without one, brokers that are started in another order than they were
+/// stopped in get one another's addresses; and whoever was not stopped goes on talking to the wrong one, for good, because
+/// it answers.
+pub(super) fn address(range: &str, broker: BrokerId) -> Option<Ipv4Addr> {
+    let first: Ipv4Addr = range.split('/').next()?.parse().ok()?;
+    let number = u32::try_from(broker.0).ok()?;
+    Some(Ipv4Addr::from(u32::from(first).checked_add(FIRST_ADDRESS + number)?))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -116,6 +129,13 @@ mod tests {
     fn facts(state: ProcessState) -> ContainerFacts {
         let (name, image) = ("kafka-1".to_owned(), "apache/kafka:4.2.0".to_owned());
         ContainerFacts { id: String::new(), name, image, state, ports: vec![9092], labels: BTreeMap::new() }
+    }
+
+    #[test]
+    fn a_broker_has_an_address_of_its_own_in_its_networks_range() {
+        let of = |range: &str, broker| address(range, BrokerId(broker)).map(|address| address.to_string());
+        assert_eq!(of("172.18.0.0/16", 2), Some("172.18.0.12".to_owned()));
+        assert_eq!(of("nonsense", 1), None);
     }
 
     #[test]

@@ -32,6 +32,8 @@ clean-runs: build ## remove what dead runs left in the engine
 
 compose-up: setup ## three brokers to play with by hand, and the topic chat: docs/drill.md
 	@docker/setup.sh --compose
+	@if [ -n "$$(docker ps -aq --filter name='^/kafka-1$$' --filter label=wiber-chaos.standing)" ]; then \
+		echo 'the brokers of `wiber-chaos up` have these names: `wiber-chaos down` first, it keeps their data' >&2; exit 5; fi
 	@image=$$(docker/setup.sh --image) && WIBER_KAFKA_IMAGE=$$image $(COMPOSE) up -d
 	@[ "$$(docker wait $$($(COMPOSE) ps -aq chat-topic))" = 0 ] || { $(COMPOSE) logs chat-topic; exit 5; }
 

@@ -12,7 +12,7 @@ mod tests;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -22,7 +22,7 @@ use super::print::Shape;
 use crate::kafka::Access;
 use desk::Desk;
 use pulse::Pulse;
-use reader::Reader;
+use reader::{Reader, Standing};
 
 /// How long a poll waits when there is nothing: how soon a stop is heard.
 const POLL: Duration = Duration::from_millis(100);
@@ -199,7 +199,7 @@ fn begin(consumer: &BaseConsumer<Reader>, following: &Following) -> KafkaResult<
         }
     }
     consumer.assign(&list)?;
-    consumer.context().desk.has_partitions();
+    consumer.context().has_partitions();
     Ok(())
 }
 
@@ -210,7 +210,6 @@ fn read(
     stop: &AtomicBool,
 ) -> Result<Life, FollowError> {
     let reader = consumer.context();
-    let began = Instant::now();
     let mut is_idle = false;
     let mut pulse = Pulse::new();
     while !stop.load(Ordering::Relaxed) {
@@ -224,7 +223,7 @@ fn read(
                 return Ok(Life::Ended(End::Enough));
             }
         }
-        if is_idle || reader.desk.unflushed() >= FLUSH_EVERY {
+        if is_idle || reader.unflushed() >= FLUSH_EVERY {
             reader.flush(consumer).map_err(FollowError::Output)?;
         }
         reader.is_well(consumer)?;
@@ -232,9 +231,9 @@ fn read(
             return Ok(Life::CutOff);
         }
         let Some(quiet) = following.quiet else { continue };
-        match reader.desk.quiet_since() {
-            Some(since) if since.elapsed() >= quiet => return Ok(Life::Ended(End::Quiet)),
-            None if began.elapsed() >= quiet.max(JOIN_LIMIT) => return Err(FollowError::NotJoined),
+        match reader.standing() {
+            Standing::With(since) if since.elapsed() >= quiet => return Ok(Life::Ended(End::Quiet)),
+            Standing::Without(since) if since.elapsed() >= quiet.max(JOIN_LIMIT) => return Err(FollowError::NotJoined),
             _ => {}
         }
     }

@@ -15,27 +15,15 @@ pub(super) struct Desk(Arc<Mutex<State>>);
 pub(super) struct State {
     pub(super) out: Box<dyn Write + Send>,
     notes: Box<dyn Write + Send>,
-    /// The next offset of each partition whose last records are printed and not yet flushed, and how many they are.
-    pub(super) unflushed: BTreeMap<(String, i32), (i64, usize)>,
     /// The next offset of each partition, flushed or not.
     pub(super) reached: BTreeMap<(String, i32), i64>,
     pub(super) printed: u64,
-    /// Since when no record came, from the first assignment on.
-    pub(super) quiet_since: Option<Instant>,
     told: BTreeMap<String, Instant>,
 }
 
 impl Desk {
     pub(super) fn new(out: Box<dyn Write + Send>, notes: Box<dyn Write + Send>) -> Self {
-        Self(Arc::new(Mutex::new(State {
-            out,
-            notes,
-            unflushed: BTreeMap::new(),
-            reached: BTreeMap::new(),
-            printed: 0,
-            quiet_since: None,
-            told: BTreeMap::new(),
-        })))
+        Self(Arc::new(Mutex::new(State { out, notes, reached: BTreeMap::new(), printed: 0, told: BTreeMap::new() })))
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -47,24 +35,9 @@ impl Desk {
         self.state().printed
     }
 
-    /// How many of them are not yet flushed.
-    pub(super) fn unflushed(&self) -> usize {
-        self.state().unflushed.values().map(|(_, count)| count).sum()
-    }
-
     /// The next offset of a partition, where anything of it was printed.
     pub(super) fn reached(&self, topic: &str, partition: i32) -> Option<i64> {
         self.state().reached.get(&(topic.to_owned(), partition)).copied()
-    }
-
-    /// Since when no record came; `None` before there was anything to read.
-    pub(super) fn quiet_since(&self) -> Option<Instant> {
-        self.state().quiet_since
-    }
-
-    /// From now on there is something to read.
-    pub(super) fn has_partitions(&self) {
-        self.state().quiet_since = Some(Instant::now());
     }
 
     /// Notes are for whoever watches; where they cannot be written, nobody does.

@@ -1,5 +1,6 @@
 //! What librdkafka calls back into while a consumer is polled: records, assignments, and trouble.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,8 +32,20 @@ pub(super) struct Reader {
     topics: Vec<String>,
 }
 
-#[derive(Default)]
+/// Whether a reader has anything to read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing {
+    /// It has had no partitions since then.
+    Without(Instant),
+    /// It has partitions, and no record came since then.
+    With(Instant),
+}
+
 struct Health {
+    standing: Standing,
+    /// The next offset of each partition whose last records are printed and not yet flushed, and how many they are. Of this
+    /// client only: one that is being left must not take those of the next one for its own.
+    unflushed: BTreeMap<(String, i32), (i64, usize)>,
     broken: Option<String>,
     /// Since when the brokers say that a topic does not exist.
     unknown_since: Option<Instant>,
@@ -42,7 +55,12 @@ impl Reader {
     pub(super) fn new(following: &Following, desk: Desk) -> Self {
         Self {
             desk,
-            health: Mutex::default(),
+            health: Mutex::new(Health {
+                standing: Standing::Without(Instant::now()),
+                unflushed: BTreeMap::new(),
+                broken: None,
+                unknown_since: None,
+            }),
             beginning: following.beginning,
             shape: following.shape,
             group: following.group.clone(),
@@ -54,20 +72,37 @@ impl Reader {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there is anything to read, and since when nothing came.
+    pub(super) fn standing(&self) -> Standing {
+        self.health().standing
+    }
+
+    /// From now on there is something to read.
+    pub(super) fn has_partitions(&self) {
+        self.health().standing = Standing::With(Instant::now());
+    }
+
+    /// How many printed records are not yet flushed.
+    pub(super) fn unflushed(&self) -> usize {
+        self.health().unflushed.values().map(|(_, count)| count).sum()
+    }
+
     /// Prints a record, or tells of an error.
     pub(super) fn hear(&self, message: KafkaResult<BorrowedMessage<'_>>) -> Result<(), FollowError> {
         let message = match message {
             Ok(message) => message,
             Err(error) => return self.complain(&error),
         };
-        self.health().unknown_since = None;
         let mut state = self.desk.state();
         print::record(&mut state.out, &message, self.shape).map_err(FollowError::Output)?;
         state.printed += 1;
-        state.quiet_since = Some(Instant::now());
         let partition = (message.topic().to_owned(), message.partition());
         state.reached.insert(partition.clone(), message.offset() + 1);
-        let last = state.unflushed.entry(partition).or_default();
+        drop(state);
+        let mut health = self.health();
+        health.standing = Standing::With(Instant::now());
+        health.unknown_since = None;
+        let last = health.unflushed.entry(partition).or_default();
         *last = (message.offset() + 1, last.1 + 1);
         Ok(())
     }
@@ -127,13 +162,11 @@ impl Reader {
 
     /// Lets what is printed reach its reader, and only then offers its offsets to be committed.
     pub(super) fn flush(&self, consumer: &BaseConsumer<Self>) -> io::Result<()> {
-        let mut state = self.desk.state();
-        if state.unflushed.is_empty() {
+        if self.health().unflushed.is_empty() {
             return Ok(());
         }
-        state.out.flush()?;
-        let flushed = std::mem::take(&mut state.unflushed);
-        drop(state);
+        self.desk.state().out.flush()?;
+        let flushed = std::mem::take(&mut self.health().unflushed);
         if self.group.is_some() {
             for ((topic, partition), (next, _)) in flushed {
                 // `store_offset` takes the offset of the last record, and stores the one after it.
@@ -223,7 +256,7 @@ impl Reader {
             _ => consumer.assign(list),
         };
         self.desk.note(&format!("assigned: {names}"));
-        self.desk.has_partitions();
+        self.has_partitions();
         if let Err(error) = assigned {
             self.health().broken = Some(format!("the assignment was refused: {error}"));
         }
@@ -233,7 +266,7 @@ impl Reader {
         let was_lost = consumer.assignment_lost();
         if was_lost {
             // Whoever was thrown out of the group may not commit; others read these again.
-            self.desk.state().unflushed.clear();
+            self.health().unflushed.clear();
         } else {
             match self.flush(consumer) {
                 Ok(()) => self.commit(consumer),
@@ -244,6 +277,8 @@ impl Reader {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
             _ => consumer.unassign(),
         };
+        // Silence says nothing of the topic from now on.
+        self.health().standing = Standing::Without(Instant::now());
         if list.count() > 0 {
             self.desk.note(&format!("{}: {}", if was_lost { "lost" } else { "revoked" }, names(list)));
         }

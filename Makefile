@@ -2,10 +2,13 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
+# The side-car's program is a crate of its own; it is built static by docker/setup.sh, and looked after here.
+HAND := --manifest-path docker/nemesis/hand/Cargo.toml
+
 # As a person would call it, by whichever of the two commands is here.
 COMPOSE := $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -f docker/docker-compose.kafka.yml
 
-.PHONY: help setup build demo test lint clean-runs compose-up compose-down
+.PHONY: help setup build demo faults controls test lint clean-runs compose-up compose-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,13 +22,31 @@ build: ## the binary, optimised
 demo: setup build ## start three brokers, kill one under load, prove that nothing was lost
 	$(TARGET)/release/wiber-chaos run scenarios/kill-one.toml
 
+# Those on brokers that the run itself starts: all but the attached cluster's and the mock's.
+FAULTS := $(filter-out scenarios/attach-%.toml scenarios/mock%.toml scenarios/baseline.toml,$(sort $(wildcard scenarios/*.toml)))
+
+faults: setup build ## every fault there is, one scenario after another: one table at the end
+	$(TARGET)/release/wiber-chaos run $(FAULTS)
+
+controls: setup build ## what must be caught: runs that lose, repeat, reorder or skip records for real
+	$(TARGET)/release/wiber-chaos run $(sort $(wildcard scenarios/controls/*.toml))
+
+# Real brokers are mostly waited for, so that their tests wait side by side: as many as a small machine bears, of which
+# tests/docker/turn.rs lets no more than two have a cluster. All other tests keep the processors busy.
+QUICK := $(filter-out docker,$(notdir $(basename $(wildcard tests/*.rs)) $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
+
 test: setup ## every test, those on real brokers included
 	@docker/setup.sh --compose
-	$(CARGO) test
+	CARGO_TARGET_DIR=$(TARGET)/hand $(CARGO) test $(HAND)
+	$(CARGO) test --lib --bins $(addprefix --test ,$(QUICK))
+	$(CARGO) test --doc
+	$(CARGO) test --test docker -- --test-threads 3
 
 lint: ## formatting and lints, warnings as errors
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) fmt $(HAND) --check
+	CARGO_TARGET_DIR=$(TARGET)/hand $(CARGO) clippy $(HAND) --all-targets -- -D warnings
 
 clean-runs: build ## remove what dead runs left in the engine
 	$(TARGET)/release/wiber-chaos clean

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a machine ready for wiber-chaos: a container engine that answers, a Kafka image, the side-car image, and the C
-# compiler and OpenSSL headers that librdkafka is built with.
+# Makes a machine ready for wiber-chaos: a container engine that answers, a Kafka image, the side-car image (its program is
+# built here, by cargo), and the C compiler and OpenSSL headers that librdkafka is built with.
 #
 #   docker/setup.sh             does what is missing and says what it does; silent when nothing is
 #   docker/setup.sh --check     only says what is there and what is missing; exit 5 when something is

@@ -28,13 +28,33 @@ pub enum CheckName {
     InconsistentOffsets,
     /// A consumer group passed an acknowledged record by without any member getting it.
     GroupDelivery,
+    /// A reader jumped over a record of a partition while it owned it.
+    PollSkip,
+    /// A reader stepped back in a partition, or stood still, while it owned it.
+    NonmonotonicPoll,
+    /// A new owner began beyond everything that its group may have committed, and so passed records by.
+    GroupSkip,
+    /// A new owner began before everything that its group may have committed.
+    CommitRegression,
+    /// A consumer group got a record more than once.
+    Redelivery,
+    /// A group passed records by that a member had committed, and not yet processed, when it was killed.
+    CrashSkip,
+    /// A record was read of a transaction that was certainly aborted.
+    AbortedRead,
+    /// A record was read before the commit of its transaction was asked for.
+    PrecommittedRead,
+    /// Some records of a transaction can be read, and others cannot.
+    TornTransaction,
+    /// Two replicas store different things below the high watermark, or one stores what its checksum denies.
+    ReplicaDivergence,
     /// Too little happened, or too little of it was proven, for the other checks to mean anything.
     Coverage,
 }
 
 impl CheckName {
     /// Every check, in the order that reports show them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 19] = [
         Self::LostWrite,
         Self::Duplicate,
         Self::ProducerOrder,
@@ -43,6 +63,16 @@ impl CheckName {
         Self::Corrupt,
         Self::InconsistentOffsets,
         Self::GroupDelivery,
+        Self::PollSkip,
+        Self::NonmonotonicPoll,
+        Self::GroupSkip,
+        Self::CommitRegression,
+        Self::Redelivery,
+        Self::CrashSkip,
+        Self::AbortedRead,
+        Self::PrecommittedRead,
+        Self::TornTransaction,
+        Self::ReplicaDivergence,
         Self::Coverage,
     ];
 
@@ -57,6 +87,16 @@ impl CheckName {
             Self::Corrupt => "corrupt",
             Self::InconsistentOffsets => "inconsistent-offsets",
             Self::GroupDelivery => "group-delivery",
+            Self::PollSkip => "poll-skip",
+            Self::NonmonotonicPoll => "nonmonotonic-poll",
+            Self::GroupSkip => "group-skip",
+            Self::CommitRegression => "commit-regression",
+            Self::Redelivery => "redelivery",
+            Self::CrashSkip => "crash-skip",
+            Self::AbortedRead => "aborted-read",
+            Self::PrecommittedRead => "precommitted-read",
+            Self::TornTransaction => "torn-transaction",
+            Self::ReplicaDivergence => "replica-divergence",
             Self::Coverage => "coverage",
         }
     }
@@ -72,7 +112,26 @@ impl CheckName {
             Self::Corrupt => "Is every record that was read the one that was sent, byte by byte?",
             Self::InconsistentOffsets => "Does each offset hold one record, the one acknowledged there?",
             Self::GroupDelivery => "Did every consumer group get every acknowledged record?",
+            Self::PollSkip => "Did no reader jump over a record of a partition that it owned?",
+            Self::NonmonotonicPoll => "Did every reader go forward only, while it owned a partition?",
+            Self::GroupSkip => "Did no new owner begin beyond what its group had committed?",
+            Self::CommitRegression => "Did no new owner begin before what its group had committed?",
+            Self::Redelivery => "Did no consumer group get a record more than once?",
+            Self::CrashSkip => "Did no group skip what a killed member had committed and not yet processed?",
+            Self::AbortedRead => "Was no record read of a transaction that was aborted?",
+            Self::PrecommittedRead => "Was no record read before its transaction's commit was asked for?",
+            Self::TornTransaction => "Can each transaction's records be read all, or none of them?",
+            Self::ReplicaDivergence => "Do all replicas store the same, each as its checksums say?",
             Self::Coverage => "Did the faults bite, and was there enough evidence?",
+        }
+    }
+
+    /// What is expected of it where the scenario says nothing. What Kafka promises may not be broken; what comes with the way a
+    /// group commits may come.
+    pub fn usual_expectation(self) -> Expectation {
+        match self {
+            Self::Redelivery | Self::CrashSkip => Expectation::Allowed,
+            _ => Expectation::Forbidden,
         }
     }
 }
@@ -92,11 +151,10 @@ impl FromStr for CheckName {
 }
 
 /// What a scenario says of an anomaly.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expectation {
-    /// Finding one fails the run. What holds unless the scenario says otherwise.
-    #[default]
+    /// Finding one fails the run.
     Forbidden,
     /// Finding one is counted and shown, and changes nothing.
     Allowed,
@@ -118,6 +176,8 @@ impl fmt::Display for Expectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Validity {
+    /// Nobody was to look: what is to be looked at is not there, or not for us to see. Says nothing about the rest.
+    Skipped,
     /// Nothing is wrong, and there was enough evidence to say so.
     Valid,
     /// Nobody can tell.
@@ -129,6 +189,7 @@ pub enum Validity {
 impl fmt::Display for Validity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Skipped => "skipped",
             Self::Valid => "valid",
             Self::Unknown => "unknown",
             Self::Invalid => "invalid",
@@ -172,7 +233,8 @@ pub struct CheckResult {
     pub validity: Validity,
     /// How many things it examined (records, reads or faults, as the checker's module doc says).
     pub examined: u64,
-    /// How many violations there are; never less than `anomalies.len()`.
+    /// How many violations there are, and things that would be if the scenario did not allow them; never less than
+    /// `anomalies.len()`.
     pub found: u64,
     /// Every violation, the worst first.
     pub anomalies: Vec<Anomaly>,

@@ -5,40 +5,87 @@
 //! when anything it needed is missing, also when nothing was there to examine; and `valid` otherwise. A checker that
 //! panics has found nothing out: its answer is `unknown` and names it.
 
+pub mod aborted_read;
 pub mod availability;
 pub mod bits;
+pub mod commit_regression;
+pub mod commits;
+pub mod consumption;
 pub mod corrupt;
 pub mod coverage;
+pub mod crash_skip;
+mod crashed;
 pub mod duplicate;
 pub mod evidence;
 pub mod faults;
 pub mod finding;
 pub mod group_delivery;
+pub mod group_skip;
+pub mod handover;
 pub mod inconsistent_offsets;
 pub mod index;
 pub mod log;
 pub mod lost_write;
+pub mod meetings;
+pub mod nonmonotonic_poll;
 pub mod ownership;
 pub mod phantom;
+pub mod poll_skip;
+pub mod precommitted_read;
 pub mod producer_order;
 pub mod proof;
 pub mod readers;
+pub mod readings;
 pub mod realtime_order;
 pub mod recovery;
+pub mod redelivery;
+pub mod replica_divergence;
+pub mod replicas;
 pub mod timeline;
+pub mod torn_transaction;
+pub mod transactions;
+pub mod whereabouts;
 
+#[cfg(test)]
+mod client_proof_tests;
 #[cfg(test)]
 pub(crate) mod damage;
 #[cfg(test)]
+mod deleted_tests;
+#[cfg(test)]
+mod disk_tests;
+#[cfg(test)]
 pub(crate) mod generator;
+#[cfg(test)]
+mod group_damage;
+#[cfg(test)]
+mod handover_tests;
 #[cfg(test)]
 mod jepsen_tests;
 #[cfg(test)]
+mod lever_tests;
+#[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
 mod matrix;
+#[cfg(test)]
+mod network_tests;
+#[cfg(test)]
+mod poll_tests;
 #[cfg(test)]
 mod proof_tests;
 #[cfg(test)]
+mod replica_damage;
+#[cfg(test)]
+mod tail_tests;
+#[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod transaction_damage;
+#[cfg(test)]
+mod transaction_tests;
+#[cfg(test)]
+mod treatment_tests;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -70,6 +117,16 @@ fn checker(name: CheckName) -> &'static dyn Checker {
         CheckName::Corrupt => &corrupt::Corrupt,
         CheckName::InconsistentOffsets => &inconsistent_offsets::InconsistentOffsets,
         CheckName::GroupDelivery => &group_delivery::GroupDelivery,
+        CheckName::PollSkip => &poll_skip::PollSkip,
+        CheckName::NonmonotonicPoll => &nonmonotonic_poll::NonmonotonicPoll,
+        CheckName::GroupSkip => &group_skip::GroupSkip,
+        CheckName::CommitRegression => &commit_regression::CommitRegression,
+        CheckName::Redelivery => &redelivery::Redelivery,
+        CheckName::CrashSkip => &crash_skip::CrashSkip,
+        CheckName::AbortedRead => &aborted_read::AbortedRead,
+        CheckName::PrecommittedRead => &precommitted_read::PrecommittedRead,
+        CheckName::TornTransaction => &torn_transaction::TornTransaction,
+        CheckName::ReplicaDivergence => &replica_divergence::ReplicaDivergence,
         CheckName::Coverage => &coverage::Coverage,
     }
 }

@@ -5,14 +5,17 @@
 
 pub mod check;
 pub mod clean;
+pub mod client_process;
 pub mod connect;
 pub mod consume;
 pub mod doctor;
 pub mod down;
 mod exit;
+pub mod history;
 pub mod list;
 pub mod outcome;
 pub mod plan;
+mod priority;
 pub mod produce;
 pub mod progress;
 pub mod run;
@@ -63,7 +66,9 @@ pub enum Command {
     Run(run::RunArgs),
     /// Check stored runs again, without any cluster
     Check(check::CheckArgs),
-    /// Check scenario files, and show all that is wrong with them at once
+    /// Write a stored run's history in another format
+    History(history::HistoryArgs),
+    /// Check scenario files: all that is wrong with them at once, and whether their faults can be injected here
     Validate(validate::ValidateArgs),
     /// Show what a run would do, without starting anything
     Plan(plan::PlanArgs),
@@ -85,6 +90,9 @@ pub enum Command {
     Consume(consume::ConsumeArgs),
     /// Make, list, describe and delete topics
     Topics(topics::TopicsArgs),
+    /// One client of a running load, in a process of its own; runs start it by themselves
+    #[command(hide = true)]
+    ClientProcess,
 }
 
 /// When to colour the output.
@@ -122,9 +130,13 @@ pub enum ProgressChoice {
 pub fn dispatch(cli: Cli) -> ExitCode {
     let color = cli.color;
     match cli.command {
-        Command::Run(args) => wait_for(run::execute(&args, color)),
+        Command::Run(args) => {
+            let _lowered = priority::give_way();
+            wait_for(run::execute(&args, color))
+        }
         Command::Check(args) => check::check(&args, color),
-        Command::Validate(args) => validate::validate(&args, color),
+        Command::History(args) => history::history(&args),
+        Command::Validate(args) => wait_for(validate::validate(&args, color)),
         Command::Plan(args) => plan::plan(&args, color),
         Command::List(args) => list::list(&args, color),
         Command::Doctor(args) => wait_for(doctor::doctor(&args, color)),
@@ -135,6 +147,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Produce(args) => wait_for(produce::produce(&args)),
         Command::Consume(args) => wait_for(consume::consume(&args)),
         Command::Topics(args) => wait_for(topics::topics(&args, color)),
+        Command::ClientProcess => client_process::client_process(),
     }
 }
 

@@ -4,14 +4,22 @@
 //! itself, [`Cluster::view`] asks the other brokers. A proof wants all three.
 
 pub mod admin;
+pub mod allowance;
 pub mod attach;
+pub mod audit;
 pub mod broker;
+pub mod containers;
+pub mod disk;
 pub mod docker;
 pub mod engine;
 pub mod groups;
+pub mod hand;
 pub mod holder;
 pub mod images;
 pub mod ledger;
+pub mod levers;
+pub mod maker;
+pub mod means;
 pub mod mock;
 pub mod peers;
 pub mod ports;
@@ -19,18 +27,23 @@ pub mod reach;
 pub mod ready;
 pub mod standing;
 pub mod status;
+pub mod undo;
 pub mod view;
 pub mod wire;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::fault::{Probe, ProcessState, Signal};
+use crate::cluster::audit::Audit;
+use crate::cluster::undo::Undo;
+use crate::fault::{Action, Deed, Need, Probe, ProcessState, Question, Sight};
 use crate::history::Environment;
-use crate::kafka::{Access, BrokerId, ClusterView};
-use crate::scenario::TopicSpec;
+use crate::kafka::levers::Fencing;
+use crate::kafka::{Access, BrokerId, ClusterView, TopicPartition};
+pub use crate::scenario::TopicSpec;
 
 /// How long one look at a broker may take: a loopback answer takes milliseconds, a frozen broker's never comes.
 pub const LOOK_LIMIT: Duration = Duration::from_millis(1500);
@@ -67,23 +80,38 @@ pub trait Cluster: Send + Sync {
     /// What the broker itself answers on a fresh connection.
     async fn probe(&self, broker: BrokerId) -> Probe;
 
-    /// Sends a signal to the broker's process.
-    async fn kill(&self, broker: BrokerId, signal: Signal) -> Result<(), ClusterError>;
+    /// Whether what the scenario's faults need is here; else why they cannot be injected. Asked before anything is disturbed.
+    async fn can(&self, _needs: &BTreeSet<Need>) -> Result<(), ClusterError> {
+        Ok(())
+    }
 
-    /// Lets the broker leave in order; ends it when the grace is over.
-    async fn stop(&self, broker: BrokerId, grace: Duration) -> Result<(), ClusterError>;
+    /// Answers to what a fault's proof asks of a broker, in the order of the questions. What cannot be seen is told as such.
+    async fn look(&self, broker: BrokerId, questions: &[Question]) -> Vec<Sight> {
+        let blind = |_| Sight::Blind { reason: format!("this cluster cannot look so closely at {broker}") };
+        questions.iter().map(blind).collect()
+    }
 
-    /// Starts a broker that ended, with the data and the address that it had. No error when it runs already.
-    async fn start(&self, broker: BrokerId) -> Result<(), ClusterError>;
+    /// What will undo this action on that broker, found before it is done. Changes nothing.
+    async fn prepare(&self, broker: BrokerId, action: &Action) -> Result<Undo, ClusterError>;
 
-    /// Freezes the broker's processes.
-    async fn pause(&self, broker: BrokerId) -> Result<(), ClusterError>;
+    /// Does it. Returns when it is in force, with what it has to say of itself.
+    async fn perform(&self, broker: BrokerId, action: &Action) -> Result<Option<Deed>, ClusterError>;
 
-    /// Lets a frozen broker run on. No error when it is not frozen.
-    async fn unpause(&self, broker: BrokerId) -> Result<(), ClusterError>;
+    /// Undoes it. A broker that ended is started with the data and the address that it had. No error when there is nothing
+    /// to undo any more.
+    async fn undo(&self, broker: BrokerId, undo: &Undo) -> Result<(), ClusterError>;
+
+    /// Takes a transactional id, as a second producer of that id would: whoever has it is fenced.
+    async fn fence(&self, transactional_id: &str) -> Result<Fencing, ClusterError>;
 
     /// What the broker wrote to its log since the run began; `None` where nobody here can see its log.
     async fn logs(&self, broker: BrokerId) -> Result<Option<Vec<u8>>, ClusterError>;
+
+    /// Halts every broker and reads the logs of these partitions from its disk. Nothing can be asked of the cluster afterwards
+    /// but to be removed.
+    async fn audit(&self, _partitions: &[TopicPartition]) -> Audit {
+        Audit::Skipped("nobody here can read the disks of its brokers".to_owned())
+    }
 
     /// Removes everything that was made for this cluster. May be called more than once.
     async fn remove(&self) -> Result<(), ClusterError>;
@@ -144,6 +172,23 @@ pub enum ClusterError {
         /// The names tried, in order.
         looked_for: Vec<String>,
     },
+    /// No image for side-cars.
+    #[error("no image for side-cars: looked for {looked_for}\n  help: run docker/setup.sh, which builds one")]
+    NoSideCar {
+        /// The name tried.
+        looked_for: String,
+    },
+    /// A fault needs something that is not here.
+    #[error("fault `{fault}` cannot be injected here: {lack}")]
+    Lacks {
+        /// Which.
+        fault: crate::fault::FaultId,
+        /// What it lacks.
+        lack: means::Lack,
+    },
+    /// A hand could not do its work.
+    #[error(transparent)]
+    Hand(#[from] hand::HandError),
     /// The engine refused something.
     #[error("the engine could not {action}: {reason}")]
     Engine {
@@ -154,7 +199,7 @@ pub enum ClusterError {
     },
     /// The host has too little memory for the brokers.
     #[error(
-        "{brokers} brokers with {heap_mib} MiB heap need about {needed_mib} MiB, and {available_mib} MiB are available\n  help: lower `heap` under [cluster], or free memory"
+        "{brokers} brokers with {heap_mib} MiB heap need about {needed_mib} MiB, and {available_mib} MiB are available\n  help: lower `heap` under [cluster], or `disk` where it is set, or free memory"
     )]
     NoMemory {
         /// How many brokers were asked for.
@@ -232,6 +277,14 @@ pub enum ClusterError {
         /// The last error.
         last_seen: String,
     },
+    /// A broker's properties do not say which ports it listens on.
+    #[error("the listeners of {broker} cannot be told from its properties: {reason}")]
+    Listeners {
+        /// Which broker.
+        broker: BrokerId,
+        /// What is wrong with them.
+        reason: admin::listeners::ListenersError,
+    },
     /// The cluster that was to be attached is another one than the scenario describes.
     #[error("{reason}\n  help: {help}")]
     Another {
@@ -258,9 +311,24 @@ pub enum ClusterError {
         /// Which was asked for.
         broker: BrokerId,
     },
+    /// A leader or a replica cannot be moved as it is wanted.
+    #[error(transparent)]
+    NotPossible(#[from] crate::fault::lever::NotPossible),
+    /// A broker's disk could not be worked on.
+    #[error(transparent)]
+    Disk(Box<disk::DiskError>),
     /// The ledger could not be written, so nothing was made.
     #[error(transparent)]
     Ledger(#[from] ledger::LedgerError),
+}
+
+impl From<disk::DiskError> for ClusterError {
+    fn from(error: disk::DiskError) -> Self {
+        match error {
+            disk::DiskError::Cluster(error) => error,
+            other => Self::Disk(Box::new(other)),
+        }
+    }
 }
 
 #[cfg(test)]

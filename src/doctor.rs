@@ -2,7 +2,8 @@
 //!
 //! Each check comes in two halves. A look asks somebody (the engine, a broker, the file system) and has a limit; a
 //! judgement turns what was seen into [`Check`]s and is pure. What depends on something that is missing says so and is
-//! not left out. Nothing is changed or removed by looking.
+//! not left out. Nothing is changed or removed by looking; containers that are made to ask what the kernel can do are in a ledger
+//! first, and gone afterwards.
 
 mod advertised;
 mod check;
@@ -88,11 +89,12 @@ async fn examine_machine(wish: &Wish, deadline: Instant) -> Machine {
     let engine = engine.as_ref();
     let standing = standing::look(engine, &wish.name).await;
     let base_port = wish.base_port.or_else(|| standing.base_port()).unwrap_or(DEFAULT_BASE_PORT);
-    let (images, premises, ports, leftovers) = tokio::join!(
+    let (images, premises, ports, leftovers, faults) = tokio::join!(
         timeout_at(deadline, images::examine(engine)),
         engine::premises(engine),
         timeout_at(deadline, ports::look(base_port, engine, &standing, &wish.properties)),
         timeout_at(deadline, leftovers::examine(&wish.state, engine)),
+        faults::examine(engine, &wish.state, deadline),
     );
     let ports = ports.ok();
     let checks = [
@@ -109,7 +111,7 @@ async fn examine_machine(wish: &Wish, deadline: Instant) -> Machine {
         checks: checks.concat(),
         base_port,
         brokers: ports.as_deref().map(ports::brokers).unwrap_or_default(),
-        faults: faults::examine(engine, premises.as_ref()),
+        faults,
     }
 }
 

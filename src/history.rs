@@ -1,13 +1,15 @@
 //! The history of a run: everything that clients, nemesis and observers did and saw, append-only.
 //!
-//! A history directory holds three files. `events.jsonl` has the events that come a few per second, one JSON object a
-//! line ([`Event`]). `sends.arrows` and `reads.arrows` are Arrow IPC streams with one row per completed send
-//! ([`SendRow`]) and per record read ([`ReadRow`]); Polars, `DuckDB` and pyarrow open them as they are. All three are
-//! flushed at least once a second, so that a killed harness loses one second of evidence at most; a file that ends in
-//! the middle of a line or batch is read up to there, and the history is then [`Closure::Cut`].
+//! A history directory holds four files. `events.jsonl` has the events that come a few per second, one JSON object a
+//! line ([`Event`]). `sends.arrows`, `reads.arrows` and `replicas.arrows` are Arrow IPC streams with one row per completed
+//! send ([`SendRow`]), per record read ([`ReadRow`]), and per batch that a replica stored in the end ([`ReplicaRow`]); Polars,
+//! `DuckDB` and pyarrow open them as they are. All are flushed at least once a second, so that a killed harness loses one
+//! second of evidence at most; a file that ends in the middle of a line or batch is read up to there, and the history is then
+//! [`Closure::Cut`].
 
 pub mod clock;
 mod columns;
+pub mod edn;
 pub mod environment;
 pub mod event;
 pub mod reader;
@@ -22,7 +24,7 @@ use std::collections::BTreeMap;
 
 pub use environment::Environment;
 pub use event::{Event, EventKind, Phase, ProcessRole};
-pub use row::{ReadRow, SendRow};
+pub use row::{ReadRow, ReplicaRow, SendRow};
 pub use seal::Seal;
 
 use crate::kafka::{Partition, ProcessId, TopicIndex};
@@ -37,6 +39,8 @@ pub struct PartitionHistory {
     pub sends: Vec<SendRow>,
     /// Reads from the partition, by groups' members and by the drain alike.
     pub reads: Vec<ReadRow>,
+    /// What the replicas stored in the end, broker by broker, each in the order of its log.
+    pub replicas: Vec<ReplicaRow>,
 }
 
 /// Whether a history is whole.

@@ -4,6 +4,8 @@
 
 mod access;
 mod groups;
+pub mod levers;
+pub mod replica;
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,6 +55,10 @@ id!(
 id!(
     /// A record's number among those that one process sent to one partition: 0, 1, 2, ... without holes.
     Sequence(u64), "{}"
+);
+id!(
+    /// A transaction's number among those of one process: 0, 1, 2, ... without holes.
+    TransactionNumber(u64), "{}"
 );
 id!(
     /// A partition leader's term, or the controller's. It grows by each election and never steps back.

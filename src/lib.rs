@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod doctor;
 pub mod fault;
 pub mod history;
+pub mod jepsen;
 pub mod kafka;
 pub mod nemesis;
 pub mod plan;

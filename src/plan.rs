@@ -4,7 +4,10 @@
 //! stream is fixed. A plan fixes what the harness does, never how a real cluster interleaves it.
 
 mod draw;
+mod expand;
+mod safety;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::fault::{FaultId, FaultKind, Target};
 use crate::scenario::timing::earliest_starts;
 use crate::scenario::{FaultSpec, Scenario, Start};
+
+use expand::Occurrence;
+pub use safety::{EmptyTarget, PlannedSafety};
 
 /// The version of the format that [`plan`] writes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -32,7 +38,8 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
             recovery_limit_ms: millis(phases.recovery),
             drain_limit_ms: millis(phases.drain),
         },
-        steps: in_order(&scenario.faults).into_iter().map(|fault| step(scenario, fault, seed)).collect(),
+        steps: steps(scenario, seed),
+        safety: PlannedSafety::of(&scenario.safety),
         clients: clients(scenario, seed),
     }
 }
@@ -45,26 +52,40 @@ pub fn to_json(plan: &Plan) -> String {
 }
 
 /// The faults by their earliest time; one that waits for another comes behind it, even when both could start at once.
-fn in_order(faults: &[FaultSpec]) -> Vec<&FaultSpec> {
-    let earliest = earliest_starts(faults);
-    let mut ordered: Vec<&FaultSpec> = faults.iter().collect();
+fn steps(scenario: &Scenario, seed: u64) -> Vec<Step> {
+    let (faults, series): (Vec<FaultSpec>, Vec<Option<Series>>) =
+        expand::expand(scenario, seed).into_iter().map(|Occurrence { fault, series }| (fault, series)).unzip();
+    let earliest = earliest_starts(&faults);
+    let depths = depths(&faults);
+    let mut ordered: Vec<(&FaultSpec, Option<Series>)> = faults.iter().zip(series).collect();
     // The sort is stable: what starts at the same time and depth stays in the file's order.
-    ordered.sort_by_key(|fault| (earliest.get(&fault.id).copied().unwrap_or(Duration::MAX), depth(faults, fault)));
-    ordered
+    ordered.sort_by_key(|(fault, _)| {
+        (earliest.get(&fault.id).copied().unwrap_or(Duration::MAX), depths.get(&fault.id).copied())
+    });
+    ordered.into_iter().map(|(fault, series)| step(scenario, fault, series, seed)).collect()
 }
 
-/// How many faults must have healed before this one starts.
-fn depth(faults: &[FaultSpec], fault: &FaultSpec) -> usize {
-    let mut current = fault;
-    for depth in 0..faults.len() {
-        let Start::After { fault: other, .. } = &current.start else { return depth };
-        let Some(found) = faults.iter().find(|fault| fault.id == *other) else { return depth };
-        current = found;
+/// How many faults must have healed before each one starts.
+fn depths(faults: &[FaultSpec]) -> BTreeMap<&FaultId, usize> {
+    let mut depths: BTreeMap<&FaultId, usize> = BTreeMap::new();
+    // Each pass settles one more link of the chains at least, so that there are no more passes than faults.
+    for _ in faults {
+        let settled = depths.len();
+        for fault in faults {
+            let depth = match &fault.start {
+                Start::At(_) => Some(0),
+                Start::After { fault: other, .. } => depths.get(other).map(|depth| depth + 1),
+            };
+            depths.extend(depth.map(|depth| (&fault.id, depth)));
+        }
+        if depths.len() == settled {
+            break;
+        }
     }
-    faults.len()
+    depths
 }
 
-fn step(scenario: &Scenario, fault: &FaultSpec, seed: u64) -> Step {
+fn step(scenario: &Scenario, fault: &FaultSpec, series: Option<Series>, seed: u64) -> Step {
     Step {
         fault: fault.id.clone(),
         kind: fault.kind.clone(),
@@ -74,7 +95,9 @@ fn step(scenario: &Scenario, fault: &FaultSpec, seed: u64) -> Step {
             Start::At(at) => PlannedStart::AtMs(millis(*at)),
             Start::After { fault, delay } => PlannedStart::After { fault: fault.clone(), delay_ms: millis(*delay) },
         },
-        duration_ms: millis(fault.duration),
+        duration_ms: millis(fault.duration.most),
+        seed: draw::number(seed, &format!("fault/{}/choices", fault.id)),
+        series,
     }
 }
 
@@ -109,8 +132,56 @@ pub struct Plan {
     pub phases: PlannedPhases,
     /// The faults, by their time.
     pub steps: Vec<Step>,
+    /// What bounds their harm.
+    #[serde(default, skip_serializing_if = "PlannedSafety::is_default")]
+    pub safety: PlannedSafety,
     /// One seed for each client of the load.
     pub clients: Vec<ClientSeed>,
+}
+
+impl Plan {
+    /// The label of the client, or the name of the group, that a step strikes: whoever `target` names, drawn by the step's
+    /// seed where it names several. `None` when it names brokers, or nobody.
+    pub fn client_of(&self, step: &Step) -> Option<String> {
+        let (name, index) = match &step.target {
+            Target::Producer { name, index } => (name, *index),
+            Target::Member { group, index } => (group, *index),
+            Target::Group(group) => return self.clients_named(group).next().map(|_| group.clone()),
+            Target::Same(_) => return self.client_of(self.origin(step)?),
+            _ => return None,
+        };
+        let count = self.clients_named(name).count() as u64;
+        let index = match index {
+            Some(index) => u64::from(index),
+            None => step.seed.checked_rem(count)?,
+        };
+        (index < count).then(|| format!("{name}/{index}"))
+    }
+
+    /// Every client that a step may strike: of one that strikes whom a series struck last, all that the series may have struck.
+    pub fn clients_of(&self, step: &Step) -> Vec<String> {
+        let Target::Same(of) = &step.target else { return self.client_of(step).into_iter().collect() };
+        let series: Vec<&Step> =
+            self.steps.iter().filter(|step| step.series.is_some() && step.origin() == of).collect();
+        if series.is_empty() {
+            return self.client_of(step).into_iter().collect();
+        }
+        series.into_iter().filter_map(|step| self.client_of(step)).collect()
+    }
+
+    /// The step whose target this one shares by `same:`; `None` when that leads nowhere.
+    fn origin<'a>(&'a self, step: &'a Step) -> Option<&'a Step> {
+        let mut current = step;
+        for _ in &self.steps {
+            let Target::Same(other) = &current.target else { return Some(current) };
+            current = self.steps.iter().find(|step| step.fault == *other)?;
+        }
+        None
+    }
+
+    fn clients_named(&self, name: &str) -> impl Iterator<Item = &ClientSeed> {
+        self.clients.iter().filter(move |client| client.name == name)
+    }
 }
 
 /// The phases and their limits.
@@ -141,6 +212,50 @@ pub struct Step {
     pub start: PlannedStart,
     /// How long it stays in force.
     pub duration_ms: u64,
+    /// A seed for what the fault itself leaves to chance, such as which packets are lost.
+    #[serde(default)]
+    pub seed: u64,
+    /// What it is one time of, when its fault strikes again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Series>,
+}
+
+/// One time of a fault that strikes again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Series {
+    /// The scenario's fault.
+    pub of: FaultId,
+    /// The time before, when the clock decides: it is not overtaken. If its targets are not whole when this one's turn
+    /// comes, this one waits until they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<FaultId>,
+}
+
+impl Step {
+    /// The scenario's fault that it belongs to.
+    pub fn origin(&self) -> &FaultId {
+        self.series.as_ref().map_or(&self.fault, |series| &series.of)
+    }
+}
+
+impl Plan {
+    /// The earliest time of each step, in milliseconds since the chaos phase began. Exact for those that name a time.
+    pub fn earliest_ms(&self) -> BTreeMap<&FaultId, u64> {
+        let mut starts: BTreeMap<&FaultId, u64> = BTreeMap::new();
+        let mut ends: BTreeMap<&FaultId, u64> = BTreeMap::new();
+        // Steps stand behind those that they wait for.
+        for step in &self.steps {
+            let start = match &step.start {
+                PlannedStart::AtMs(at_ms) => *at_ms,
+                PlannedStart::After { fault, delay_ms } => {
+                    ends.get(fault).copied().unwrap_or(0).saturating_add(*delay_ms)
+                }
+            };
+            starts.insert(&step.fault, start);
+            ends.insert(&step.fault, start.saturating_add(step.duration_ms));
+        }
+        starts
+    }
 }
 
 /// When a step's turn comes.
@@ -216,6 +331,42 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_drawn_by_the_seed_and_shared_by_those_that_say_same() {
+        let one =
+            |id: &str, at: u32, kind: &str| format!("[[fault]]\nid = \"{id}\"\nat = \"{at}s\"\nfor = \"3s\"\n{kind}\n");
+        let faults = [
+            one("drawn", 1, "crash-client = { target = \"producer:p\" }"),
+            one("again", 10, "freeze-client = { target = \"same:drawn\" }"),
+            one("named", 20, "slow-consumer = { target = \"member:g/1\", per-record = \"5ms\" }"),
+            one("storm", 30, "rebalance-storm = { group = \"g\" }"),
+            one("broker", 40, "kill = { target = \"broker:1\" }"),
+        ]
+        .concat();
+        let mut seen = BTreeSet::new();
+        for seed in 0..40 {
+            let plan = plan(&scenario(&faults), seed);
+            let clients: Vec<Option<String>> = plan.steps.iter().map(|step| plan.client_of(step)).collect();
+            assert_eq!(clients[0], clients[1]);
+            assert_eq!(clients[2..], [Some("g/1".to_owned()), Some("g".to_owned()), None]);
+            seen.extend(clients[0].clone());
+        }
+        assert_eq!(seen, ["p/0", "p/1", "p/2"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn whom_a_series_struck_last_may_be_any_that_it_strikes() {
+        let faults = "[[fault]]\nid = \"slow\"\nat = \"1s\"\nfor = \"3s\"\nrepeat = 2\n\
+                      slow-consumer = { target = \"member:g\", per-record = \"5ms\" }\n\
+                      [[fault]]\nid = \"zombie\"\nafter = \"slow\"\nfor = \"3s\"\n\
+                      freeze-client = { target = \"same:slow\" }\n";
+        let plan = plan(&scenario(faults), 3);
+        let [slow @ .., zombie] = &plan.steps[..] else { panic!("{:?}", plan.steps) };
+        assert_eq!((slow.len(), plan.client_of(zombie)), (2, None));
+        let struck: Vec<String> = slow.iter().filter_map(|step| plan.client_of(step)).collect();
+        assert_eq!(plan.clients_of(zombie), struck);
+    }
+
+    #[test]
     fn another_fault_changes_no_other_draw() {
         let alone = plan(&scenario(&fault("a", "at = \"1s\"")), 7);
         let both = plan(&scenario(&(fault("b", "at = \"9s\"") + &fault("a", "at = \"1s\""))), 7);
@@ -228,6 +379,66 @@ mod tests {
         // Written down once: whoever changes these numbers breaks every stored seed.
         let plan = plan(&scenario(&fault("a", "at = \"1s\"")), 42);
         insta::assert_snapshot!(to_json(&plan));
+    }
+
+    #[test]
+    fn what_strikes_by_the_clock_keeps_its_gaps_its_lengths_and_its_end() {
+        let flaky = fault("flaky", "every = \"4s..9s\"\nuntil = \"50s\"").replace("\"3s\"", "\"1s..3s\"");
+        for seed in 0..50 {
+            let plan = plan(&scenario(&flaky), seed);
+            let starts: Vec<u64> = plan.earliest_ms().into_values().collect::<BTreeSet<u64>>().into_iter().collect();
+            assert!((4..=12).contains(&starts.len()), "{starts:?}");
+            assert!((4_000..=9_000).contains(&starts[0]), "{starts:?}");
+            assert!(starts.windows(2).all(|pair| (4_000..=9_000).contains(&(pair[1] - pair[0]))), "{starts:?}");
+            assert!(starts.iter().all(|start| *start <= 50_000), "{starts:?}");
+            assert!(plan.steps.iter().all(|step| (1_000..=3_000).contains(&step.duration_ms)));
+            for (step, number) in plan.steps.iter().zip(1..) {
+                assert_eq!(step.fault.0, format!("flaky-{number}"));
+                assert_eq!(step.origin().0, "flaky");
+                let behind = step.series.as_ref().and_then(|series| series.behind.clone());
+                assert_eq!(behind.map(|before| before.0), (number > 1).then(|| format!("flaky-{}", number - 1)));
+            }
+        }
+    }
+
+    #[test]
+    fn one_that_could_not_end_within_the_chaos_phase_is_not_planned() {
+        let starts = |when: &str| {
+            let plan = plan(&scenario(&fault("flaky", when)), 1);
+            plan.steps.iter().map(|step| plan.earliest_ms()[&step.fault] / 1000).collect::<Vec<_>>()
+        };
+        assert_eq!(starts("at = \"2s\"\nevery = \"11s\""), [2, 13, 24, 35, 46, 57]);
+        assert_eq!(starts("at = \"3s\"\nevery = \"11s\""), [3, 14, 25, 36, 47]);
+        assert_eq!(starts("at = \"3s\"\nevery = \"11s\"\nuntil = \"25s\""), [3, 14, 25]);
+        assert_eq!(starts("at = \"3s\"\nevery = \"11s\"\nrepeat = 2"), [3, 14]);
+        assert_eq!(starts("every = \"11s\"\nrepeat = 2"), [11, 22]);
+    }
+
+    #[test]
+    fn what_strikes_in_turn_waits_for_itself_and_others_for_its_last_time() {
+        let chase = fault("chase", "at = \"1s\"\nrepeat = 3\ndelay = \"2s\"");
+        let plan = plan(&scenario(&(fault("then", "after = \"chase\"") + &chase)), 1);
+        let after = |fault: &str, delay_ms| PlannedStart::After { fault: FaultId(fault.to_owned()), delay_ms };
+        let starts: Vec<(&str, &PlannedStart)> =
+            plan.steps.iter().map(|step| (step.fault.0.as_str(), &step.start)).collect();
+        assert_eq!(
+            starts,
+            [
+                ("chase-1", &PlannedStart::AtMs(1_000)),
+                ("chase-2", &after("chase-1", 2_000)),
+                ("chase-3", &after("chase-2", 2_000)),
+                ("then", &after("chase-3", 0)),
+            ]
+        );
+        let draws: BTreeSet<u64> = plan.steps.iter().map(|step| step.seed).collect();
+        assert_eq!(draws.len(), 4, "each time has draws of its own");
+    }
+
+    #[test]
+    fn the_times_of_a_seed_never_change() {
+        let flaky = fault("flaky", "every = \"9s..19s\"").replace("\"3s\"", "\"1s..3s\"");
+        let safety = "[safety]\nmax-unavailable = 1\ndeadline = \"5m\"\nempty-target = \"skip\"\n";
+        insta::assert_snapshot!(to_json(&plan(&scenario(&(flaky + safety)), 42)));
     }
 
     #[test]
@@ -258,6 +469,20 @@ mod tests {
             let scenario = scenario(&fault("a", "at = \"1s\""));
             prop_assert_eq!(to_json(&plan(&scenario, seed)), to_json(&plan(&scenario, seed)));
             prop_assert_ne!(plan(&scenario, seed).clients, plan(&scenario, other).clients);
+        }
+
+        #[test]
+        fn times_that_are_drawn_are_those_of_the_seed(seed: u64, other: u64) {
+            prop_assume!(seed != other);
+            let flaky = fault("flaky", "every = \"4s..9s\"").replace("\"3s\"", "\"1s..3s\"");
+            let scenario = scenario(&flaky);
+            prop_assert_eq!(to_json(&plan(&scenario, seed)), to_json(&plan(&scenario, seed)));
+            let times = |seed| -> Vec<(PlannedStart, u64)> {
+                plan(&scenario, seed).steps.into_iter().map(|step| (step.start, step.duration_ms)).collect()
+            };
+            prop_assert_ne!(times(seed), times(other));
+            let stored: Plan = serde_json::from_str(&to_json(&plan(&scenario, seed))).expect("the plan's own format");
+            prop_assert_eq!(stored, plan(&scenario, seed));
         }
 
         #[test]

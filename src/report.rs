@@ -22,10 +22,10 @@ pub use build::{Inputs, build};
 pub use status::Standing;
 pub use write::{WriteError, write_all};
 
-use crate::anomaly::Anomaly;
+use crate::anomaly::{Anomaly, Validity};
 use crate::fault::FaultId;
 use crate::history::{Environment, Phase};
-use crate::kafka::{BrokerId, LeaderEpoch, Offset, RecordId, TimeNs, TopicPartition};
+use crate::kafka::{BrokerId, LeaderEpoch, Offset, PartitionView, RecordId, TimeNs, TopicPartition};
 use crate::plan::Plan;
 use crate::verdict::Verdict;
 
@@ -64,6 +64,8 @@ pub struct Report {
     pub latencies: Vec<LatencyWindow>,
     /// Every anomaly: those that break an expectation first, then by check, the worst first.
     pub anomalies: Vec<Anomaly>,
+    /// How things stood at each anomaly, in their order; `None` for one of which no time is known.
+    pub circumstances: Vec<Option<Circumstances>>,
     /// What the log shows around the anomalies that a person is shown in full.
     pub cards: Vec<Card>,
     /// What else went wrong or was remarkable, by time.
@@ -238,8 +240,21 @@ pub struct PartitionReport {
     pub max_unavailability_ms: Option<u64>,
     /// When that began.
     pub unavailable_from_ms: Option<u64>,
+    /// The longest time that a consumer group got nothing of it although acknowledged records waited, where the verdict tells.
+    pub stall: Option<Stall>,
     /// Its leaders.
     pub spans: Vec<LeaderSpan>,
+}
+
+/// A time in which a consumer group got nothing of a partition although acknowledged records waited for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// How long it was.
+    pub longest_ms: u64,
+    /// When it began.
+    pub from_ms: Option<u64>,
+    /// Whose it was.
+    pub group: Option<String>,
 }
 
 /// One consumer group's figures.
@@ -265,6 +280,21 @@ pub struct GroupReport {
     pub commits_not_ok: u64,
     /// Records that lay behind the group's last position when its drain ended; `None` when no position is known.
     pub behind: Option<u64>,
+}
+
+/// How things stood when an anomaly's record was acknowledged, or when it was sent if it never was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// That moment.
+    pub at_ns: TimeNs,
+    /// The phase of the run.
+    pub phase: Option<Phase>,
+    /// The partition's leader, epoch and ISR, as the last look at the cluster's metadata before showed them.
+    pub standing: Option<PartitionView>,
+    /// The members of groups that had the partition assigned, such as `chat-consumers/1.0`.
+    pub owners: Vec<String>,
+    /// The faults that were in force at some time between send and acknowledgement.
+    pub faults: Vec<FaultId>,
 }
 
 /// An anomaly shown in full, with the log around it.
@@ -315,8 +345,9 @@ impl Report {
         format!("wiber-chaos run {} --seed {}", format::shell_word(path), self.verdict.seed)
     }
 
-    /// How many anomalies there are in all; checkers may count more than they list.
+    /// How many anomalies there are in all; checkers may count more than they list. What a valid check counted is none.
     pub fn anomalies_found(&self) -> u64 {
-        self.verdict.checks.iter().map(|line| line.found).sum()
+        let invalid = self.verdict.checks.iter().filter(|line| line.verdict == Validity::Invalid);
+        invalid.map(|line| line.found).sum()
     }
 }

@@ -1,4 +1,4 @@
-//! A run, from a scenario to a verdict: start, warm up, disturb, heal, drain, stop; then judge what was recorded.
+//! A run, from a scenario to a verdict: start, warm up, disturb, heal, drain, audit, stop; then judge what was recorded.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,6 +31,7 @@ use stage::Stage;
 
 pub use crate::cluster::chain;
 use crate::cluster::{ClusterError, ledger};
+use crate::fault::FaultId;
 use crate::history::recorder::RecorderError;
 use crate::history::{Event, Phase};
 use crate::scenario::{Scenario, ScenarioError};
@@ -89,13 +90,15 @@ fn panicked(panic: &(dyn Any + Send)) -> Result<(), RunError> {
 async fn play(stage: &Stage, cluster: &stage::SharedCluster) -> Result<(), RunError> {
     let workload = stage.start_load(cluster).await?;
     stage.enter(Phase::Warmup);
-    stage.warm_up().await;
+    stage.warm_up(&workload).await;
     stage.enter(Phase::Chaos);
-    let disturbance = stage.disturb(cluster).await;
+    let disturbance = stage.disturb(cluster, &workload).await;
     stage.enter(Phase::Recovery);
     stage.recover(cluster, disturbance).await;
     stage.enter(Phase::Drain);
-    stage.drain(cluster, workload).await
+    stage.drain(cluster, workload).await?;
+    stage.audit(cluster).await;
+    Ok(())
 }
 
 /// A scenario with the text it was read from, which the run's directory keeps.
@@ -135,6 +138,9 @@ pub struct Options {
     pub state: PathBuf,
     /// How the run can be told to end early.
     pub interrupt: Interrupt,
+    /// The program `wiber-chaos` itself, of which clients that are crashed or frozen become processes. A scenario with such
+    /// a fault is refused without it: a test's own executable cannot serve.
+    pub program: Option<PathBuf>,
     /// Where a display follows the run.
     pub live: Option<Live>,
 }
@@ -147,6 +153,7 @@ impl Default for Options {
             image: None,
             state: ledger::state_dir(),
             interrupt: Interrupt::never(),
+            program: None,
             live: None,
         }
     }
@@ -172,6 +179,19 @@ pub enum RunError {
     /// The ledger could not be written, so nothing was started.
     #[error(transparent)]
     Ledger(#[from] ledger::LedgerError),
+    /// Clients are to be crashed or frozen, and nobody said of which program they are to be processes.
+    #[error(
+        "fault `{fault}` needs a process for {client}, and there is no program to start one of: {reason}\n  help: give \
+         `run::Options::program` the path of the `wiber-chaos` executable"
+    )]
+    NoProgram {
+        /// The first fault that needs it.
+        fault: FaultId,
+        /// Whom it strikes.
+        client: String,
+        /// What is wrong with the program.
+        reason: String,
+    },
     /// The cluster did not start, or could not be asked what the run needs to know.
     #[error(transparent)]
     Cluster(#[from] ClusterError),

@@ -4,10 +4,13 @@
 //! once, each under its own line. [`parse`] and [`load`] are the way in.
 
 mod address;
+mod fault_table;
 mod leaf;
 mod problem;
 pub mod raw;
 mod read;
+mod safety;
+mod schedule;
 pub mod suggest;
 pub mod timing;
 pub mod units;
@@ -18,9 +21,12 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use address::Containers;
+pub use fault_table::RawKind;
 pub use leaf::{ByteRange, Bytes, Expectations, Properties, Property};
-pub use problem::{Problem, Problems, ScenarioError};
+pub use problem::{Place, Problem, Problems, ScenarioError};
 pub use read::{At, Field, FromToml};
+pub use safety::{EmptyTarget, QuorumLoss, Safety};
+pub use schedule::{Again, Rhythm, Spread};
 pub use validate::DEFAULT_HEAP_BYTES;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +42,8 @@ pub struct Parsed {
     pub scenario: Scenario,
     /// What runs, but perhaps not as meant; each is a diagnostic that points at its line.
     pub warnings: Vec<Problem>,
+    /// Where each fault's kind stands in the file, in the order of the scenario's faults.
+    pub places: Vec<Place>,
 }
 
 /// Reads a scenario from a file.
@@ -49,10 +57,11 @@ pub fn load(path: &Path) -> Result<Parsed, ScenarioError> {
 pub fn parse(file_name: &str, text: &str) -> Result<Parsed, ScenarioError> {
     let mut problems = Problems::new(file_name, text);
     let raw = raw::read(text, &mut problems);
-    let scenario = raw.and_then(|raw| validate::validate(&raw, &mut problems));
+    let scenario = raw.as_ref().and_then(|raw| validate::validate(raw, &mut problems));
+    let places = raw.as_ref().map(|raw| validate::places(raw, &problems)).unwrap_or_default();
     let problems = problems.into_sorted();
     match scenario {
-        Some(scenario) => Ok(Parsed { scenario, warnings: problems }),
+        Some(scenario) => Ok(Parsed { scenario, warnings: problems, places }),
         None => Err(ScenarioError::Invalid { file: file_name.to_owned(), problems }),
     }
 }
@@ -84,6 +93,9 @@ pub struct Scenario {
     pub phases: Phases,
     /// The faults, in the file's order.
     pub faults: Vec<FaultSpec>,
+    /// What bounds their harm.
+    #[serde(default)]
+    pub safety: Safety,
     /// What is expected of each check that is not simply forbidden to find something.
     pub expect: BTreeMap<CheckName, Expectation>,
     /// How much evidence a verdict needs.
@@ -95,7 +107,7 @@ pub struct Scenario {
 impl Scenario {
     /// What is expected of a check.
     pub fn expectation(&self, check: CheckName) -> Expectation {
-        self.expect.get(&check).copied().unwrap_or_default()
+        self.expect.get(&check).copied().unwrap_or_else(|| check.usual_expectation())
     }
 }
 
@@ -122,6 +134,9 @@ pub struct ClusterSpec {
     pub image: Option<String>,
     /// Each broker's heap in bytes.
     pub heap_bytes: u64,
+    /// How much each broker's disk holds, in bytes; `None` for as much as the engine's own disk does.
+    #[serde(default)]
+    pub disk_bytes: Option<u64>,
     /// How long the cluster may take until it is ready.
     pub start_limit: Duration,
     /// Broker properties, over the safe defaults.
@@ -193,8 +208,24 @@ pub struct ProducerSpec {
     pub keys: u32,
     /// How many records each may have in flight; more wait.
     pub in_flight: u32,
+    /// How their records are put into transactions; `None` for records without.
+    #[serde(default)]
+    pub transactions: Option<TransactionSpec>,
     /// librdkafka properties, over the defaults.
     pub config: BTreeMap<String, String>,
+}
+
+/// How a producer puts its records into transactions. Each client has a transactional id of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionSpec {
+    /// A transaction ends at the latest with this many records.
+    pub records: u32,
+    /// And at the latest when it is as old as this.
+    pub every: Duration,
+    /// The share of transactions that are aborted on purpose, in millionths; which ones, the seed decides.
+    pub abort_millionths: u32,
+    /// When the coordinator gives a transaction up that nobody ended (`transaction.timeout.ms`).
+    pub timeout: Duration,
 }
 
 /// When a group's members commit.
@@ -222,6 +253,34 @@ pub struct GroupSpec {
     pub commit: CommitMode,
     /// librdkafka properties, over the defaults.
     pub config: BTreeMap<String, String>,
+}
+
+/// What a consumer may read of transactions (`isolation.level`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// Committed records only; librdkafka's default.
+    #[default]
+    Committed,
+    /// Everything that is in the log.
+    Uncommitted,
+}
+
+impl Isolation {
+    /// librdkafka's word for it.
+    pub fn property(self) -> &'static str {
+        match self {
+            Self::Committed => "read_committed",
+            Self::Uncommitted => "read_uncommitted",
+        }
+    }
+}
+
+impl GroupSpec {
+    /// What its members may read of transactions, as its configuration says.
+    pub fn isolation(&self) -> Isolation {
+        let level = self.config.get("isolation.level").map(|level| level.trim());
+        if level == Some(Isolation::Uncommitted.property()) { Isolation::Uncommitted } else { Isolation::Committed }
+    }
 }
 
 /// How long each phase takes.
@@ -268,10 +327,13 @@ pub struct FaultSpec {
     pub kind: FaultKind,
     /// To whom.
     pub target: Target,
-    /// When.
+    /// When; the earliest time, where the seed decides it.
     pub start: Start,
     /// For how long; zero for a restart, which heals itself.
-    pub duration: Duration,
+    pub duration: Spread,
+    /// Whether it strikes again.
+    #[serde(default)]
+    pub again: Again,
 }
 
 /// How much must have happened before a verdict can be valid.
@@ -297,6 +359,10 @@ pub enum Metric {
     Unavailability,
     /// The longest time from the end of a heal until every partition's ISR was full again.
     Recovery,
+    /// The longest time that a group got nothing of a partition although acknowledged records waited for it.
+    ConsumeStall,
+    /// The longest time from a heal until every group had read all that had been acknowledged by then.
+    CatchUp,
     /// The median time from schedule to acknowledgement.
     ProduceLatencyP50,
     /// The 99th percentile of it.
@@ -307,9 +373,11 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Unavailability,
         Self::Recovery,
+        Self::ConsumeStall,
+        Self::CatchUp,
         Self::ProduceLatencyP50,
         Self::ProduceLatencyP99,
         Self::ProduceLatencyMax,
@@ -320,6 +388,8 @@ impl Metric {
         match self {
             Self::Unavailability => "unavailability",
             Self::Recovery => "recovery",
+            Self::ConsumeStall => "consume-stall",
+            Self::CatchUp => "catch-up",
             Self::ProduceLatencyP50 => "produce-latency-p50",
             Self::ProduceLatencyP99 => "produce-latency-p99",
             Self::ProduceLatencyMax => "produce-latency-max",

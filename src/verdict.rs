@@ -15,6 +15,7 @@
 
 pub mod counts;
 mod judge;
+mod measure;
 pub mod thresholds;
 
 #[cfg(test)]
@@ -25,8 +26,7 @@ pub use judge::judge;
 use serde::{Deserialize, Serialize};
 
 use crate::anomaly::{Anomaly, CheckName, Expectation, Validity};
-use crate::fault::FaultId;
-use crate::kafka::BrokerId;
+use crate::fault::{FaultId, Victim};
 use crate::scenario::Metric;
 
 /// What follows for the run.
@@ -100,7 +100,7 @@ pub struct CheckLine {
     pub verdict: Validity,
     /// How much it examined.
     pub examined: u64,
-    /// How many violations it found.
+    /// How many violations it found, or, if it is valid, things that the scenario allows.
     pub found: u64,
     /// The worst few of them.
     pub examples: Vec<Anomaly>,
@@ -117,8 +117,11 @@ pub struct FaultLine {
     pub kind: String,
     /// The target as the scenario wrote it.
     pub target: String,
-    /// The brokers that it struck.
-    pub targets: Vec<BrokerId>,
+    /// Whom it struck.
+    pub targets: Vec<Victim>,
+    /// Its parameters in words, as a plan shows them, such as `from every other broker, packets dropped`; empty when it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
     /// When the engine had carried it out, in milliseconds of the run; `None` when it never did.
     pub injected_ms: Option<u64>,
     /// When it was undone.
@@ -129,11 +132,31 @@ pub struct FaultLine {
     pub proof: String,
     /// Sends invoked or in flight while it was in force.
     pub sends_overlapping: u64,
-    /// How long after the heal every partition's ISR was full again.
+    /// How long after the heal every partition's ISR was full again, or, where only clients were struck, each of them was at
+    /// work again; `None` where that was never seen.
     pub recovery_ms: Option<u64>,
     /// The longest time that a partition acknowledged nothing although sends were waiting, of those that overlap the time
-    /// in which it was in force.
+    /// from when it was asked for until it was healed, and from then on.
     pub unavailability_ms: u64,
+    /// How long after it was asked for a send first failed or was given up that was under way while it was in force; `None`
+    /// when none was.
+    #[serde(default)]
+    pub first_failure_ms: Option<u64>,
+    /// How long after it was asked for the partition acknowledged again that had been unavailable for longest; `None` when none
+    /// was.
+    #[serde(default)]
+    pub acked_again_ms: Option<u64>,
+    /// How long after it was asked for the groups' partitions changed hands for the last time before the next fault or the end
+    /// of the load; `None` when none did.
+    #[serde(default)]
+    pub settled_ms: Option<u64>,
+    /// How long after the heal every group had read all that had been acknowledged by then; `None` where that was never seen.
+    #[serde(default)]
+    pub caught_up_ms: Option<u64>,
+    /// The longest time that a group got nothing of a partition although acknowledged records waited for it, counted as
+    /// `unavailability_ms`.
+    #[serde(default)]
+    pub consume_stall_ms: u64,
 }
 
 /// One threshold's line.
@@ -149,17 +172,20 @@ pub struct ThresholdLine {
     pub verdict: Validity,
 }
 
-/// How available the cluster was to producers.
+/// How available the cluster was to producers and consumers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Availability {
     /// The longest time that some partition acknowledged nothing although sends were waiting.
     pub max_unavailability_ms: u64,
+    /// The longest time that some group got nothing of some partition although acknowledged records waited for it.
+    #[serde(default)]
+    pub max_consume_stall_ms: u64,
     /// One line a partition.
     pub partitions: Vec<PartitionAvailability>,
 }
 
-/// How available one partition was to producers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How available one partition was to producers and consumers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PartitionAvailability {
     /// `chat-0`.
     pub partition: String,
@@ -169,4 +195,13 @@ pub struct PartitionAvailability {
     pub max_unavailability_ms: u64,
     /// When that began, in milliseconds of the run.
     pub began_ms: Option<u64>,
+    /// The longest time that a group got nothing of it although acknowledged records waited.
+    #[serde(default)]
+    pub max_consume_stall_ms: u64,
+    /// When that began.
+    #[serde(default)]
+    pub stall_began_ms: Option<u64>,
+    /// Which group that was.
+    #[serde(default)]
+    pub stalled_group: Option<String>,
 }

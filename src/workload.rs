@@ -1,19 +1,25 @@
 //! The load: producers, consumer groups, and the final drain.
 //!
-//! Each client has a thread of its own and everything here blocks; an async caller uses `spawn_blocking`. A client's life
+//! Each client has a thread of its own, or a process ([`apart`]) in which it can be crashed and frozen while the load runs
+//! ([`control`]). Everything here blocks; an async caller uses `spawn_blocking`. A client's life
 //! is in the history from `process-started` to `process-ended`, each invoked send is one send row, and each record that
 //! came out of a client library is one read row, whatever it holds.
 
+pub mod apart;
+mod choices;
 mod close;
 mod committer;
 mod config;
 mod consumer;
+pub mod control;
 mod counters;
 pub mod drain;
 pub mod ends;
 mod errors;
+mod gauge;
 mod held;
 mod in_flight;
+pub mod leftover;
 mod membership;
 pub mod outcome;
 mod pace;
@@ -21,12 +27,16 @@ pub mod payload;
 mod producer;
 mod progress;
 mod reading;
+mod serve;
+mod shared;
 mod status;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -37,23 +47,33 @@ use rdkafka::error::KafkaError;
 pub use counters::{Counters, ProcessIds, Totals};
 pub use status::{Persistence, persistence};
 
+use crate::fault::client::ClientHome;
 use crate::history::event::LogRange;
 use crate::history::recorder::RecorderHandle;
 use crate::kafka::{Access, Partition, TopicIndex};
 use crate::plan::Plan;
 use crate::scenario::{GroupSpec, ProducerSpec, Scenario};
-use consumer::Member;
-use drain::DrainError;
+use apart::herald::Herald;
+use apart::post::Post;
+use apart::{Apart, Keeper, Work};
+use consumer::{Exits, Member};
+use control::{Controls, GroupControl};
+use drain::{DrainError, ReaderKind};
 use ends::Ends;
+use leftover::Claimant;
+use pace::Pace;
 use payload::RunTag;
-use producer::{Producer, Shared, StopOrder};
+use producer::{Birth, Producer};
 use progress::Progress;
 use reading::Topics;
+use shared::{Shared, StopOrder};
 
 /// How much longer than its limit a producer may take: its purge and its client's end.
 const PRODUCER_GRACE: Duration = Duration::from_secs(20);
 /// How much longer than its limit a member may take: its last commit, its leave, and its client's end.
 const MEMBER_GRACE: Duration = Duration::from_secs(60);
+/// How long the process of a client may take to begin.
+const BEGIN_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why a load could not start.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +97,9 @@ pub enum WorkloadError {
     /// A topic is not among those that the history was begun with.
     #[error("`{0}` is no topic of this run")]
     UnknownTopic(String),
+    /// A client that was to have a process of its own did not begin.
+    #[error(transparent)]
+    Apart(#[from] control::ControlError),
     /// A thread could not be started.
     #[error("cannot start the thread of {label}")]
     Thread {
@@ -85,6 +108,11 @@ pub enum WorkloadError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+/// The transactional id of a producer, such as `chatters/0`, in a run: one that nobody else uses, the same in all its lives.
+pub fn transactional_id(run: &str, label: &str) -> String {
+    format!("wiber-chaos-{run}-{label}")
 }
 
 struct Group {
@@ -99,34 +127,67 @@ pub struct Workload {
     stop: Arc<StopOrder>,
     abort: Arc<AtomicBool>,
     producers: Vec<(String, JoinHandle<()>)>,
+    /// Those that run transactions.
+    claimants: Vec<Claimant>,
     groups: Vec<Group>,
+    apart: Arc<Apart>,
+    controls: Arc<Controls>,
+}
+
+/// A client that is made and not yet running.
+struct Ready {
+    label: String,
+    post: Arc<Post>,
+    work: Box<dyn FnOnce() + Send>,
 }
 
 impl Workload {
-    /// Makes every client of the scenario and starts them all. `recorder` must have been begun with the scenario's topics.
+    /// Makes every client of the scenario and starts them all, in threads. `recorder` must have been begun with the
+    /// scenario's topics.
     pub fn start(
         scenario: &Scenario,
         plan: &Plan,
         access: &Access,
         recorder: &RecorderHandle,
     ) -> Result<Self, WorkloadError> {
+        Self::start_apart(scenario, plan, access, recorder, Apart::default())
+    }
+
+    /// The same, with some clients in processes of their own, where [`Workload::controls`] can crash and freeze them.
+    /// Returns when those have begun.
+    pub fn start_apart(
+        scenario: &Scenario,
+        plan: &Plan,
+        access: &Access,
+        recorder: &RecorderHandle,
+        apart: Apart,
+    ) -> Result<Self, WorkloadError> {
         let shared = Shared {
             run: RunTag::of(&recorder.header().run),
             recorder: recorder.clone(),
             counters: Arc::default(),
             ids: Arc::default(),
+            gauge: Arc::default(),
+            herald: Herald::Nobody,
         };
         let mut workload = Self {
-            shared,
             topics: Topics::of(recorder),
             stop: Arc::default(),
             abort: Arc::default(),
             producers: Vec::new(),
+            claimants: Vec::new(),
             groups: Vec::new(),
+            apart: Arc::new(apart),
+            controls: Arc::new(Controls::new(shared.clone())),
+            shared,
         };
+        let mut posts = BTreeMap::new();
+        let mut groups = BTreeMap::new();
         // Members are made and started first: a group that is there from the first record on is the plain case.
         for spec in &scenario.groups {
-            workload.start_group(spec, access)?;
+            let members = workload.start_group(spec, access, &mut groups)?;
+            members.iter().try_for_each(|post| post.await_life(BEGIN_LIMIT))?;
+            posts.extend(members.into_iter().map(|post| (post.label().to_owned(), post)));
         }
         let mut producers = Vec::new();
         for spec in &scenario.producers {
@@ -134,11 +195,21 @@ impl Workload {
                 producers.push(workload.make_producer(spec, index, plan, access)?);
             }
         }
-        for (label, producer) in producers {
-            let thread = spawn(&label, move || producer.run())?;
+        let mut begun = Vec::new();
+        for Ready { label, post, work } in producers {
+            let thread = spawn(&label, work)?;
             workload.producers.push((label, thread));
+            begun.push(post);
         }
+        begun.iter().try_for_each(|post| post.await_life(BEGIN_LIMIT))?;
+        posts.extend(begun.into_iter().map(|post| (post.label().to_owned(), post)));
+        workload.controls.take_over(posts, groups);
         Ok(workload)
+    }
+
+    /// What crashes, freezes, slows and multiplies the clients while they run.
+    pub fn controls(&self) -> Arc<Controls> {
+        Arc::clone(&self.controls)
     }
 
     /// The live totals.
@@ -161,17 +232,32 @@ impl Workload {
         }
     }
 
+    /// Has what producers may have left open in transactions ended; see [`leftover`]. Blocks for up to `limit`.
+    pub fn end_leftovers(&self, limit: Duration) {
+        leftover::claim_all(&self.claimants, &self.shared.recorder, limit);
+    }
+
+    /// Who is to read the logs in the drain: `fresh` readers, and a witness where something may be hidden from them.
+    pub fn drain_readers(&self, fresh: u32) -> Vec<ReaderKind> {
+        let mut readers = ReaderKind::fresh(fresh);
+        readers.extend((!self.claimants.is_empty()).then_some(ReaderKind::Witness));
+        readers
+    }
+
     /// How far the logs reach, asked of the cluster; see [`ends`]. Blocks for up to `limit`.
     pub fn end_offsets(&self, access: &Access, topics: &[(String, u32)], limit: Duration) -> Result<Ends, DrainError> {
         let acked = self.shared.counters.acked_ends();
         let acked = acked.into_iter().map(|(spot, end)| (self.topics.named(spot), end)).collect();
-        ends::end_offsets(access, topics, &acked, limit)
+        let in_transactions: BTreeSet<String> = self.claimants.iter().map(|client| client.topic.clone()).collect();
+        ends::end_offsets(access, topics, &acked, &in_transactions, limit)
     }
 
     /// Lets every group read to the ends of `ranges`, up to `limit`; then members say where they stand and leave. Blocks.
+    /// Storms end before; members that are frozen, slow or crashed are brought back.
     /// Whether a group got there is in its members' positions; the reason of their end says what was missing.
     pub fn drain_groups(&mut self, ranges: &[LogRange], limit: Duration) {
         let deadline = Instant::now() + limit;
+        self.controls.calm_all();
         for group in &self.groups {
             group.progress.drain_to(ranges, &self.topics, deadline);
         }
@@ -182,44 +268,60 @@ impl Workload {
         }
     }
 
-    fn start_group(&mut self, spec: &GroupSpec, access: &Access) -> Result<(), WorkloadError> {
+    fn start_group(
+        &mut self,
+        spec: &GroupSpec,
+        access: &Access,
+        controls: &mut BTreeMap<String, GroupControl>,
+    ) -> Result<Vec<Arc<Post>>, WorkloadError> {
         let mut spots = Vec::new();
         for topic in &spec.topics {
             let (index, partitions) = self.topic(topic)?;
             spots.extend(partitions.map(|partition| (index, partition)));
         }
         let progress = Arc::new(Progress::new(spots));
-        let mut members = Vec::new();
-        for member in 0..spec.members {
+        let assignment = |member: u32| {
             let label = format!("{}/{member}", spec.name);
-            let assignment = consumer::Assignment {
-                group: spec.name.clone(),
-                member,
-                topics: spec.topics.clone(),
-                commit: spec.commit,
-                config: config::member(spec, access, &label),
-            };
-            let (shared, abort) = (self.shared.clone(), Arc::clone(&self.abort));
-            let made = Member::new(assignment, shared, Arc::clone(&progress), abort)
-                .map_err(|source| WorkloadError::Client { label: label.clone(), source })?;
-            members.push((label, made));
-        }
-        let mut group = Group { progress, members: Vec::new() };
-        for (label, member) in members {
-            let thread = spawn(&label, move || member.run())?;
+            let config = config::member(spec, access, &label);
+            let (group, topics, commit) = (spec.name.clone(), spec.topics.clone(), spec.commit);
+            consumer::Assignment { group, member, topics, commit, config }
+        };
+        let ready: Result<Vec<Ready>, WorkloadError> =
+            (0..spec.members).map(|member| self.make_member(assignment(member), &progress)).collect();
+        let mut group = Group { progress: Arc::clone(&progress), members: Vec::new() };
+        let mut posts = Vec::new();
+        for Ready { label, post, work } in ready? {
+            let thread = spawn(&label, work)?;
             group.members.push((label, thread));
+            posts.push(post);
         }
         self.groups.push(group);
-        Ok(())
+        let extra = assignment(spec.members);
+        controls.insert(spec.name.clone(), GroupControl { extra, progress, abort: Arc::clone(&self.abort) });
+        Ok(posts)
+    }
+
+    fn make_member(&self, assignment: consumer::Assignment, progress: &Arc<Progress>) -> Result<Ready, WorkloadError> {
+        let label = format!("{}/{}", assignment.group, assignment.member);
+        let (post, shared) = self.post(&label);
+        let (progress, abort) = (Arc::clone(progress), Arc::clone(&self.abort));
+        if self.apart.holds(&label) {
+            return Ok(self.keep(post, shared, Work::Member { assignment, progress, abort, next: 0 }));
+        }
+        let made = Member::new(assignment, shared, progress, Exits::with(&abort), 0)
+            .map_err(|source| WorkloadError::Client { label: label.clone(), source })?;
+        Ok(in_thread(post, move || {
+            made.run();
+        }))
     }
 
     fn make_producer(
-        &self,
+        &mut self,
         spec: &ProducerSpec,
         index: u32,
         plan: &Plan,
         access: &Access,
-    ) -> Result<(String, Producer), WorkloadError> {
+    ) -> Result<Ready, WorkloadError> {
         let label = format!("{}/{index}", spec.name);
         let seed = plan
             .clients
@@ -233,6 +335,13 @@ impl Workload {
         } else {
             spec.partitions.iter().map(|partition| Partition(partition.cast_signed())).collect()
         };
+        let mut config = config::producer(spec, access, &label);
+        if let Some(transactions) = &spec.transactions {
+            let id = transactional_id(&self.shared.recorder.header().run, &label);
+            config::transactional(&mut config, transactions, &id);
+            let (label, topic, config) = (label.clone(), spec.topic.clone(), config.clone());
+            self.claimants.push(Claimant { label, topic, config });
+        }
         let assignment = producer::Assignment {
             name: spec.name.clone(),
             index,
@@ -245,11 +354,28 @@ impl Workload {
             in_flight: spec.in_flight,
             seed,
             acks: config::acks(&spec.config),
-            config: config::producer(spec, access, &label),
+            transactions: spec.transactions,
+            config,
         };
-        let made = Producer::new(assignment, self.shared.clone(), Arc::clone(&self.stop))
-            .map_err(|source| WorkloadError::Client { label: label.clone(), source })?;
-        Ok((label, made))
+        let ((post, shared), stop) = (self.post(&label), Arc::clone(&self.stop));
+        if self.apart.holds(&label) {
+            let pace = Pace::new(self.shared.recorder.now(), spec.rate);
+            let next = Birth { incarnation: 0, first: 0, pace };
+            return Ok(self.keep(post, shared, Work::Producer { assignment, stop, next }));
+        }
+        let made = Producer::new(assignment, shared, stop).map_err(|source| WorkloadError::Client { label, source })?;
+        Ok(in_thread(post, move || made.run()))
+    }
+
+    fn post(&self, label: &str) -> (Arc<Post>, Shared) {
+        let shared = self.shared.of_another();
+        let home = if self.apart.holds(label) { ClientHome::Process } else { ClientHome::Thread };
+        (Post::new(label, home, Arc::clone(&shared.gauge), shared.recorder.clone()), shared)
+    }
+
+    fn keep(&self, post: Arc<Post>, shared: Shared, work: Work) -> Ready {
+        let keeper = Keeper { post: Arc::clone(&post), shared, apart: Arc::clone(&self.apart), work };
+        Ready { label: post.label().to_owned(), post, work: Box::new(move || keeper.run()) }
     }
 
     /// A topic's index and its partitions.
@@ -264,9 +390,20 @@ impl Workload {
 
 impl Drop for Workload {
     fn drop(&mut self) {
+        self.controls.give_up();
         self.stop.give(Instant::now());
         self.abort.store(true, Ordering::Relaxed);
     }
+}
+
+/// A client in a thread of the harness, whose post says when it has ended.
+fn in_thread(post: Arc<Post>, work: impl FnOnce() + Send + 'static) -> Ready {
+    let ends = Arc::clone(&post);
+    let work = move || {
+        work();
+        ends.ended();
+    };
+    Ready { label: post.label().to_owned(), post, work: Box::new(work) }
 }
 
 fn spawn(label: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, WorkloadError> {

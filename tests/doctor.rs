@@ -2,14 +2,17 @@
 
 #[path = "support/doctor.rs"]
 mod asked;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "the doctor runs no scenario, and has nothing to wait for")]
 mod program;
 
 use std::process::Command;
 
-use asked::{doctor, findings, free_base_port, look};
+use asked::{doctor, findings, look};
 use assert_cmd::Command as Assert;
+use ports::free_base_port;
 use predicates::prelude::*;
 use predicates::str::contains;
 use program::Place;

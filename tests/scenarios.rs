@@ -61,6 +61,8 @@ fn faults(lines: &[&str]) -> String {
 }
 
 refused! {
+    a_disk_without_bounds_that_is_to_be_filled: faults(&["id = \"full\"; at = \"1s\"; for = \"5s\"; disk-full = { target = \"broker:1\" }"]);
+    faults_that_come_faster_than_anybody_looks: faults(&["id = \"fast\"; every = \"50ms\"; for = \"10ms\"; pause = { target = \"broker:1\" }"]);
     all_mistakes_are_shown_at_once: include_str!("scenarios/every-mistake.toml");
     what_is_not_toml_is_shown_where_it_ends: with("[phases]\nchaos = 30s\nwarmup = \"5s\n");
     an_empty_file_says_what_is_missing: "";
@@ -81,8 +83,17 @@ refused! {
     an_idempotent_producer_that_librdkafka_would_refuse: format!("{NAME}{TOPIC}{PRODUCER}config = {{ acks = 1, \"enable.idempotence\" = true, \"max.in.flight\" = 6 }}\n[[producer]]\nname = \"q\"\ntopic = \"chat\"\nconfig = {{ retries = 0 }}\n");
     a_compacted_log_is_refused: format!("{NAME}[cluster.config]\nlog.cleanup.policy = \"compact\"\n{TOPIC}config = {{ cleanup.policy = \"delete,compact\" }}\n{PRODUCER}");
     idempotence_is_understood_in_each_spelling: format!("{NAME}{TOPIC}{PRODUCER}config = {{ acks = 1, \"enable.idempotence\" = \"T\" }}\n[[producer]]\nname = \"q\"\ntopic = \"chat\"\nconfig = {{ acks = 1, \"enable.idempotence\" = 1 }}\n");
+    transactions_that_cannot_be: format!("{NAME}{TOPIC}{PRODUCER}in-flight = 50\ntransactions = {{ records = 100, every = \"40s\", abort = \"100%\", timeout = \"0ms\" }}\n[[producer]]\nname = \"q\"\ntopic = \"chat\"\ntransactions = {{ evry = \"1s\" }}\nconfig = {{ acks = 1, \"enable.idempotence\" = false, \"message.timeout.ms\" = 60000, \"transactional.id\" = \"t\" }}\n");
+    transactions_of_a_mock: format!("{NAME}[cluster]\nkind = \"mock\"\n{TOPIC}{PRODUCER}transactions = {{ records = 100 }}\n");
+    producers_that_nobody_can_fence: faults(&[
+        "id = \"a\"; at = \"1s\"; fence = { target = \"producer:p\" }",
+        "id = \"b\"; at = \"3s\"; fence = { target = \"member:g/0\" }",
+        "id = \"c\"; at = \"5s\"; fence = { target = \"same:a\" }",
+        "id = \"d\"; at = \"7s\"; for = \"1s\"; fence = {}",
+    ]);
     payloads_too_small_to_check_or_too_large_to_send: format!("{NAME}{TOPIC}{PRODUCER}size = \"16B..2MiB\"\n");
-    a_mock_has_no_image: format!("{NAME}[cluster]\nkind = \"mock\"\nimage = \"apache/kafka:4.2.0\"\nheap = \"1GiB\"\n[cluster.config]\n\"log.segment.bytes\" = 1\n{TOPIC}{PRODUCER}");
+    a_mock_has_no_image: format!("{NAME}[cluster]\nkind = \"mock\"\nimage = \"apache/kafka:4.2.0\"\nheap = \"1GiB\"\ndisk = \"1GiB\"\n[cluster.config]\n\"log.segment.bytes\" = 1\n{TOPIC}{PRODUCER}");
+    a_disk_that_is_too_small: format!("{NAME}[cluster]\ndisk = \"1MiB\"\n{TOPIC}{PRODUCER}");
     a_fault_that_says_too_little: faults(&["id = \"f\"", "id = \"g\"; at = \"1s\"; kill = {}"]);
     a_fault_that_says_too_much: faults(&["id = \"f\"; at = \"1s\"; after = \"g\"; for = \"1s\"; kill = { target = \"all\" }; pause = { target = \"all\" }", "id = \"g\"; at = \"1s\"; delay = \"1s\"; for = \"5s\"; restart = { target = \"random\" }"]);
     targets_that_do_not_exist: faults(&[
@@ -91,6 +102,32 @@ refused! {
         "id = \"c\"; at = \"5s\"; for = \"1s\"; kill = { target = \"random:4\", signal = \"SIGKIL\" }",
         "id = \"d\"; at = \"7s\"; for = \"1s\"; kill = { target = \"leeder:chat-0\" }",
         "id = \"e\"; at = \"9s\"; for = \"1s\"; kill = { target = \"leader:chat\" }",
+    ]);
+    clients_that_do_not_exist: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"1s\"; crash-client = { target = \"producer:q\" }",
+        "id = \"b\"; at = \"1s\"; for = \"1s\"; freeze-client = { target = \"producer:p/1\" }",
+        "id = \"c\"; at = \"1s\"; for = \"1s\"; crash-client = { target = \"membr:g\" }",
+        "id = \"d\"; at = \"1s\"; for = \"1s\"; slow-consumer = { target = \"member:h/0\", rate = \"100/s\" }",
+        "id = \"e\"; at = \"1s\"; for = \"1s\"; rebalance-storm = { group = \"h\" }",
+    ]);
+    targets_of_the_wrong_sort: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"1s\"; kill = { target = \"producer:p\" }",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; crash-client = { target = \"leader:chat-0\" }",
+        "id = \"c\"; at = \"5s\"; for = \"1s\"; slow-consumer = { target = \"producer:p\", per-record = \"1ms\" }",
+        "id = \"d\"; at = \"7s\"; for = \"1s\"; partition = { target = \"broker:1\", to = \"producer:p\" }",
+        "id = \"e\"; at = \"9s\"; for = \"1s\"; kill = { target = \"broker:1\" }",
+        "id = \"f\"; at = \"11s\"; for = \"1s\"; crash-client = { target = \"same:e\" }",
+    ]);
+    faults_of_clients_that_say_too_little_or_nothing_possible: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"1s\"; crash-client = {}",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; slow-consumer = { target = \"same:a\" }",
+        "id = \"c\"; at = \"5s\"; for = \"1s\"; slow-consumer = { target = \"same:a\", rate = \"max\" }",
+        "id = \"d\"; at = \"7s\"; for = \"1s\"; slow-consumer = { target = \"same:a\", rate = \"1/s\", per-record = \"1s\" }",
+        "id = \"e\"; at = \"9s\"; for = \"1s\"; rebalance-storm = { extra = 0, every = \"0s\" }",
+    ]);
+    faults_that_strike_one_client_at_once: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"5s\"; crash-client = { target = \"producer:p/0\" }",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; freeze-client = { target = \"producer:p/0\" }",
     ]);
     faults_that_wait_for_nobody_or_in_a_circle: faults(&[
         "id = \"a\"; after = \"b\"; for = \"1s\"; kill = { target = \"random\" }",
@@ -111,6 +148,68 @@ refused! {
         "id = \"b\"; at = \"3s\"; for = \"1s\"; kill = { target = \"broker:1\" }",
         "id = \"c\"; at = \"5s\"; for = \"1s\"; kill = { target = \"same:a\" }",
     ]);
+    a_slow_disk_beside_what_would_end_it: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"5s\"; disk-slow = { target = \"broker:1\", bandwidth = \"256KiB/s\" }",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; kill = { target = \"broker:1\" }",
+        "id = \"c\"; at = \"5s\"; for = \"5s\"; disk-slow = { target = \"same:a\", bandwidth = \"1MiB/s\" }",
+        "id = \"d\"; at = \"7s\"; for = \"1s\"; pause = { target = \"broker:1\" }",
+    ]);
+    faults_that_put_back_what_the_other_had_made: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"9s\"; alter-config = { topic = \"chat\", set = { \"min.insync.replicas\" = 1, \"retention.ms\" = 60000 } }",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; alter-config = { topic = \"chat\", set = { \"min.insync.replicas\" = 3 } }",
+        "id = \"c\"; at = \"1s\"; for = \"9s\"; reassign = { partition = \"chat-0\", how = \"rotate\" }",
+        "id = \"d\"; at = \"2s\"; for = \"9s\"; transfer-leader = { partition = \"chat-0\" }",
+        "id = \"e\"; at = \"1s\"; for = \"9s\"; limit = { target = \"broker:1\", cpu = \"50%\" }",
+        "id = \"f\"; at = \"2s\"; for = \"9s\"; limit = { target = \"same:e\", memory = \"1GiB\" }",
+        "id = \"g\"; at = \"1s\"; for = \"9s\"; alter-config = { target = \"all\", set = { \"background.threads\" = 2 } }",
+        "id = \"h\"; at = \"2s\"; for = \"9s\"; alter-config = { target = \"broker:2\", set = { \"background.threads\" = 4 } }",
+    ]);
+    a_disk_that_would_be_too_slow: faults(&["id = \"a\"; at = \"1s\"; for = \"5s\"; disk-slow = { target = \"broker:1\", bandwidth = \"63KiB/s\" }"]);
+    faults_that_cannot_strike_again_as_written: faults(&[
+        "id = \"a\"; every = \"4s..9s\"; after = \"b\"; delay = \"1s\"; for = \"1s\"; pause = { target = \"broker:1\" }",
+        "id = \"b\"; at = \"1s\"; until = \"9s\"; for = \"1s\"; pause = { target = \"broker:2\" }",
+        "id = \"c\"; every = \"2s..9s\"; for = \"1s..3s\"; pause = { target = \"broker:3\" }",
+        "id = \"d\"; every = \"0s\"; for = \"9s..3s\"; pause = { target = \"random\" }",
+        "id = \"e\"; at = \"1s\"; repeat = 0; for = 3; pause = { target = \"random\" }",
+    ]);
+    faults_that_strike_too_often_or_never: faults(&[
+        "id = \"often\"; at = \"1s\"; repeat = 1100; for = \"20ms\"; degrade = { target = \"broker:1\", latency = \"1ms\" }",
+        "id = \"often-7\"; at = \"1s\"; for = \"1s\"; degrade = { target = \"broker:2\", latency = \"1ms\" }",
+        "id = \"never\"; every = \"20s..29s\"; for = \"2s\"; degrade = { target = \"broker:2\", latency = \"1ms\" }",
+        "id = \"late\"; at = \"9s\"; every = \"5s\"; until = \"8s\"; for = \"1s\"; degrade = { target = \"broker:2\", latency = \"1ms\" }",
+        "id = \"long\"; at = \"9s\"; repeat = 5; delay = \"2s\"; for = \"3s\"; kill = { target = \"broker:3\" }",
+        "id = \"early\"; at = \"12s\"; for = \"3s\"; degrade = { target = \"same:late\", latency = \"1ms\" }",
+    ]);
+    sets_of_targets_with_wrong_members: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"1s\"; kill = { target = [\"broker:1\", \"broker:9\", \"leader:chats-0\"] }",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; kill = { target = [] }",
+        "id = \"c\"; at = \"5s\"; for = \"1s\"; kill = { target = [\"broker:1\", 2] }",
+        "id = \"d\"; at = \"7s\"; for = \"1s\"; wipe = { target = [\"broker:1\", \"all\"] }",
+        "id = \"e\"; at = \"9s\"; for = \"1s\"; kill = { target = [\"broker:1\", \"leeder:chat-0\"] }",
+    ]);
+    wipes_that_may_take_a_majority: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"1s\"; wipe = { target = \"random:2\" }",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; wipe = { target = \"followers:chat-0\" }",
+        "id = \"c\"; at = \"5s\"; for = \"3s\"; wipe = { target = \"broker:1\" }",
+        "id = \"d\"; at = \"7s\"; for = \"3s\"; wipe = { target = \"broker:2\" }",
+        "id = \"fine\"; after = \"d\"; for = \"3s\"; wipe = { target = \"broker:3\" }",
+    ]);
+    a_plane_that_is_not_shared_and_graces_that_the_engine_cannot_count: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"1s\"; partition = { target = \"broker:1\", to = \"all\", plane = \"replication\" }",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; stop = { target = \"broker:1\", grace = \"500ms\" }",
+        "id = \"c\"; at = \"5s\"; rolling = { target = \"all\", grace = \"0s\" }",
+        "id = \"d\"; at = \"9s\"; for = \"1s\"; partition = { target = \"leader:chat-0\", to = \"leader:chat-0\" }",
+    ]);
+    safety_that_cannot_be: format!("{}[phases]\nchaos = \"20s\"\n[safety]\nmax-unavailable = 0\nallow-quorum-loss = \"yes\"\ndeadline = \"25s\"\nempty-target = \"skp\"\nmax-away = 1\n", with(FAULT));
+    faults_that_safety_would_never_let_strike: format!("{}[safety]\nmax-unavailable = 1\n", faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"1s\"; kill = { target = [\"broker:1\", \"broker:2\"] }",
+        "id = \"b\"; at = \"5s\"; for = \"1s\"; pause = { target = \"majority\" }",
+        "id = \"c\"; at = \"9s\"; for = \"1s\"; pause = { target = [\"broker:1\", \"leader:chat-0\"] }",
+        "id = \"d\"; at = \"13s\"; for = \"1s\"; degrade = { target = \"all\", latency = \"1ms\" }",
+    ]));
+    a_bridge_that_safety_would_never_let_strike: format!("{}[safety]\nmax-unavailable = 1\n", faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"1s\"; bridge = { target = \"broker:1\" }",
+    ]));
     expectations_of_checks_that_do_not_exist: with("[expect]\nduplicates = \"allowed\"\nlost-write = \"alowed\"\ncoverage = \"allowed\"\nzebra = \"allowed\"\nseed = 1\n");
     thresholds_that_measure_nothing: with("[[threshold]]\nmetric = \"unavailable\"\nmax = \"20s\"\n[[threshold]]\nmetric = \"recovery\"\n[[threshold]]\nmetric = \"recovery\"\nmax = \"0s\"\n");
     counts_of_none_and_of_too_many: format!("{NAME}[cluster]\nbrokers = 0\n{TOPIC}partitions = -1\n{PRODUCER}count = 5000\nkeys = 0\nin-flight = 1.5\n");
@@ -119,13 +218,26 @@ refused! {
 warned! {
     retention_below_the_run_is_pointed_out: format!("{NAME}[cluster.config]\nlog.retention.minutes = 2\nlog.retention.bytes = -1\n{TOPIC}config = {{ retention.ms = 1000, retention.bytes = 1000000 }}\n{PRODUCER}");
     promises_given_away_are_pointed_out: format!("{NAME}[cluster.config]\nunclean.leader.election.enable = true\n{TOPIC}{PRODUCER}config = {{ enable.idempotence = false }}\n[[producer]]\nname = \"q\"\ntopic = \"chat\"\nconfig = {{ acks = 1, enable.idempotence = false, max.in.flight = 1 }}\n{FAULT}[expect]\ninconsistent-offsets = \"allowed\"\n");
+    groups_that_wait_for_no_commits_are_pointed_out: format!("{NAME}{TOPIC}{PRODUCER}transactions = {{ records = 100 }}\n[[consumer-group]]\nname = \"g\"\ntopics = [\"chat\"]\nconfig = {{ isolation.level = \"read_uncommitted\" }}\n{FAULT}");
     two_replicas_that_must_both_be_in_sync_are_pointed_out: format!("{NAME}[cluster]\nbrokers = 2\n{TOPIC}{PRODUCER}{FAULT}");
     a_floor_of_no_evidence_is_pointed_out: with(&format!("{FAULT}[evidence]\nacked = 0\nsends-per-fault = 0\n"));
+    several_members_on_a_mock_are_pointed_out: with(&format!("members = 2\n{FAULT}[cluster]\nkind = \"mock\"\n"));
     a_baseline_is_named_as_one: with("");
     losing_the_quorum_is_pointed_out: faults(&[
         "id = \"a\"; at = \"1s\"; for = \"5s\"; pause = { target = \"followers:chat-0\" }",
         "id = \"b\"; at = \"10s\"; for = \"5s\"; kill = { target = \"broker:1\" }",
         "id = \"c\"; at = \"12s\"; for = \"5s\"; kill = { target = \"broker:2\" }",
+    ]);
+    what_strikes_again_may_meet_another_and_that_is_pointed_out: faults(&[
+        "id = \"again\"; every = \"6s..9s\"; for = \"1s..2s\"; pause = { target = \"broker:1\" }",
+        "id = \"b\"; at = \"10s\"; for = \"5s\"; kill = { target = \"broker:1\" }",
+        "id = \"c\"; at = \"17s\"; for = \"5s\"; kill = { target = \"broker:2\" }",
+    ]);
+    faults_that_may_put_back_what_the_other_had_made_are_pointed_out: faults(&[
+        "id = \"a\"; at = \"1s\"; for = \"5s\"; limit = { target = \"leader:chat-0\", cpu = \"50%\" }",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; limit = { target = \"broker:1\", cpu = \"20%\" }",
+        "id = \"c\"; at = \"1s\"; for = \"5s\"; reassign = { partition = \"chat-1\", how = \"rotate\" }",
+        "id = \"d\"; at = \"6s\"; for = \"5s\"; transfer-leader = { partition = \"chat-1\" }",
     ]);
     draws_that_may_collide_are_pointed_out: faults(&[
         "id = \"a\"; at = \"1s\"; for = \"5s\"; pause = { target = \"random\" }",
@@ -143,7 +255,10 @@ fn the_smallest_scenario_gets_the_documented_defaults() {
     assert_eq!((producer.count, producer.rate), (1, Rate::PerSecond(1000.0)));
     assert_eq!((producer.size_bytes, producer.keys, producer.in_flight), ((128, 128), 100, 10_000));
     assert_eq!((scenario.evidence.acked, scenario.evidence.sends_per_fault), (1000, 100));
-    assert!(CheckName::ALL.into_iter().all(|check| scenario.expectation(check) == Expectation::Forbidden));
+    let not_forbidden = |check: &CheckName| scenario.expectation(*check) != Expectation::Forbidden;
+    let allowed: Vec<CheckName> = CheckName::ALL.into_iter().filter(not_forbidden).collect();
+    assert_eq!(allowed, [CheckName::Redelivery, CheckName::CrashSkip]);
+    assert!(allowed.into_iter().all(|check| scenario.expectation(check) == Expectation::Allowed));
 }
 
 #[test]
@@ -151,6 +266,27 @@ fn fewer_brokers_than_three_get_as_many_replicas() {
     let text = format!("{NAME}[cluster]\nbrokers = 1\n{TOPIC}{PRODUCER}");
     let scenario = scenario::parse("s.toml", &text).expect("it is legal").scenario;
     assert_eq!(scenario.topics[0].replication_factor, 1);
+}
+
+#[test]
+fn faults_that_change_different_things_or_follow_one_another_are_let_be() {
+    let settings = |more: &[&str]| {
+        let first = "id = \"a\"; at = \"1s\"; for = \"5s\"; alter-config = { topic = \"chat\", set = { \"retention.ms\" = 60000 } }";
+        warned(faults(&[&[first], more].concat()))
+    };
+    for other in [
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; alter-config = { topic = \"chat\", set = { \"min.insync.replicas\" = 1 } }",
+        "id = \"b\"; at = \"3s\"; for = \"1s\"; alter-config = { target = \"broker:1\", set = { \"retention.ms\" = 1 } }",
+        "id = \"b\"; at = \"7s\"; for = \"1s\"; alter-config = { topic = \"chat\", set = { \"retention.ms\" = 1 } }",
+        "id = \"b\"; after = \"a\"; for = \"1s\"; alter-config = { topic = \"chat\", set = { \"retention.ms\" = 1 } }",
+    ] {
+        assert!(!settings(&[other]).contains("at the same time"), "{other}");
+    }
+    let chain = [
+        "id = \"b\"; after = \"a\"; for = \"9s\"; kill = { target = \"broker:1\" }",
+        "id = \"c\"; after = \"b\"; for = \"1s\"; alter-config = { topic = \"chat\", set = { \"retention.ms\" = 1 } }",
+    ];
+    assert!(!settings(&chain).contains("at the same time"));
 }
 
 #[test]
@@ -167,6 +303,14 @@ fn a_file_that_is_not_there_is_named() {
     let error = scenario::load(Path::new("no/such/scenario.toml")).expect_err("there is none");
     assert!(matches!(error, ScenarioError::Unreadable { .. }));
     assert!(render_error(&error, Style::Plain).contains("no/such/scenario.toml"));
+}
+
+#[test]
+fn losing_the_quorum_on_purpose_is_no_news() {
+    let lost = with("[[fault]]\nid = \"f\"\nat = \"1s\"\nfor = \"1s\"\nkill = { target = \"majority\" }\n");
+    assert!(warned(&lost).contains("quorum"));
+    assert_eq!(warned(format!("{lost}[safety]\nallow-quorum-loss = true\n")), "");
+    assert!(warned(format!("{lost}[safety]\nallow-quorum-loss = false\n")).contains("quorum"));
 }
 
 #[test]
@@ -191,7 +335,9 @@ fn every_shipped_scenario_is_right_and_has_a_plan() {
             assert!(text.contains(word), "{} says no `{word}`", file.display());
         }
         let plan = plan(&parsed.scenario, 42);
-        assert_eq!(plan.steps.len(), parsed.scenario.faults.len());
+        for fault in &parsed.scenario.faults {
+            assert!(plan.steps.iter().any(|step| *step.origin() == fault.id), "{} is never planned", fault.id);
+        }
         assert!(to_json(&plan).ends_with("}\n"));
     }
 }
@@ -207,7 +353,9 @@ fn a_stored_scenario_is_read_back_as_it_was() {
 
 #[test]
 fn a_plan_is_drawn_for_people() {
-    for name in ["kill-one", "kill-leader", "controls/acks-one-loses", "attach-compose"] {
+    for name in
+        ["kill-one", "kill-leader", "controls/acks-one-loses", "attach-compose", "flaky-network", "chase-the-leader"]
+    {
         let parsed = scenario::load(Path::new(&format!("scenarios/{name}.toml"))).expect("it ships");
         let plan = plan(&parsed.scenario, 42);
         insta::assert_snapshot!(name.replace('/', "-"), render_timeline(&parsed.scenario, &plan, Style::Plain));

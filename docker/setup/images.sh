@@ -8,8 +8,9 @@ label=wiber-chaos.recipe
 has_image() { docker image inspect "$1" >/dev/null 2>&1; }
 pull() { timeout "$pull_limit_s" docker pull -q "$1" >/dev/null 2>&1 9>&-; }
 
-# An image carries the hash of what it was made from; another hash means that it has to be made again.
-recipe_of() { (cd "$here" && find versions.env base "$@" -type f | LC_ALL=C sort | xargs sha256sum) | sha256sum | cut -c 1-16; }
+# An image carries the hash of what it was made from; another hash means that it has to be made again. What somebody built
+# by hand beside the sources is none of it.
+recipe_of() { (cd "$here" && find versions.env base "$@" -type f -not -path '*/target/*' | LC_ALL=C sort | xargs sha256sum) | sha256sum | cut -c 1-16; }
 label_of() { docker image inspect --format "{{index .Config.Labels \"$2\"}}" "$1" 2>/dev/null || true; }
 is_current() { [ "$(label_of "$1" "$label")" = "$(recipe_of "$2")" ]; }
 
@@ -69,9 +70,28 @@ fetch_jars() {
 
 ensure_nemesis() {
     is_current "$NEMESIS_IMAGE" nemesis && return
+    has cargo || die "$NEMESIS_IMAGE holds a program of Rust, and there is no cargo to build it: please install Rust (https://rustup.rs)"
     say "building $NEMESIS_IMAGE"
     ensure_base
-    build "$NEMESIS_IMAGE" "$here/nemesis" "$(recipe_of nemesis)"
+    local context=$workspace/nemesis
+    mkdir "$context"
+    cp "$here/nemesis/Dockerfile" "$context"
+    build_hand "$context/wiber-hand"
+    build "$NEMESIS_IMAGE" "$context" "$(recipe_of nemesis)"
+}
+
+# Static, so that it runs whatever the image is made of; the target is named, so that build scripts and macros, which
+# cannot be static, are built apart. It is built beside the other caches, and nothing is written where the sources lie.
+build_hand() {
+    local triple
+    triple=$(rustc -vV | sed -n 's/^host: //p')
+    case $triple in
+        *-linux-gnu) ;;
+        *) die "the side-car's program is built on Linux with the GNU tools; rustc here builds for ${triple:-nothing that it would name}" ;;
+    esac
+    quietly "build the side-car's program" env CARGO_TARGET_DIR="$cache/hand" RUSTFLAGS='-C target-feature=+crt-static' \
+        cargo build --locked --release --target "$triple" --manifest-path "$here/nemesis/hand/Cargo.toml"
+    cp "$cache/hand/$triple/release/wiber-hand" "$1"
 }
 
 # Builds need no network and no downloads: what they copy is there already.

@@ -3,7 +3,8 @@
 //! **Definition.** A send waits from its scheduled time to its completion, whatever its outcome: the load's clock asked for
 //! it, so a producer that is held back counts too (no coordinated omission). Take the union of these times, and cut it at
 //! every acknowledgement; the longest piece is the partition's unavailability. Time in which nobody waited is never part
-//! of it. A piece belongs to a fault when it overlaps the time in which the fault was in force.
+//! of it. A piece belongs to a fault when it overlaps the time from when the fault was asked for until it was
+//! healed, and counts for it from then on: what stood still before was not its doing.
 //!
 //! Two sorts a partition, O(n log n), eight bytes a send.
 
@@ -33,7 +34,7 @@ impl Gap {
 pub struct Gaps {
     /// The longest of all; the earliest of equals.
     pub longest: Option<Gap>,
-    /// The longest that overlaps each window, in the order of the windows given.
+    /// The longest that overlaps each window, from the window's start on, in the order of the windows given.
     pub by_window: Vec<Option<Gap>>,
 }
 
@@ -44,8 +45,8 @@ impl Gaps {
         }
         keep_longer(&mut self.longest, gap);
         for (longest, window) in self.by_window.iter_mut().zip(windows) {
-            if window.is_some_and(|(start, end)| gap.start < end && start < gap.end) {
-                keep_longer(longest, gap);
+            if let Some((start, _)) = window.filter(|(start, end)| gap.start < *end && *start < gap.end) {
+                keep_longer(longest, Gap { start: gap.start.max(start), end: gap.end });
             }
         }
     }
@@ -59,25 +60,33 @@ fn keep_longer(longest: &mut Option<Gap>, gap: Gap) {
 
 /// Finds one partition's longest gaps, overall and for each window.
 pub fn gaps(sends: &[SendRow], windows: &[Option<(TimeNs, TimeNs)>]) -> Gaps {
-    let mut gaps = Gaps { longest: None, by_window: vec![None; windows.len()] };
     let mut by_schedule: Vec<u32> = (0..row_number(sends.len())).collect();
     let mut acks: Vec<u32> = by_schedule.clone();
     acks.retain(|row| sends[*row as usize].outcome == Outcome::Ok);
     by_schedule.sort_by_key(|row| sends[*row as usize].scheduled_ns);
     acks.sort_by_key(|row| sends[*row as usize].complete_ns);
-    let mut acks = acks.iter().map(|row| sends[*row as usize].complete_ns).peekable();
-    let mut waits = by_schedule.iter().map(|row| &sends[*row as usize]).peekable();
+    let waits = by_schedule.iter().map(|row| &sends[*row as usize]).map(|send| (send.scheduled_ns, send.complete_ns));
+    between(waits, acks.iter().map(|row| sends[*row as usize].complete_ns), windows)
+}
 
-    while let Some(first) = waits.next() {
-        let (start, mut end) = (first.scheduled_ns, first.complete_ns);
-        while let Some(next) = waits.next_if(|next| next.scheduled_ns <= end) {
-            end = end.max(next.complete_ns);
+/// The union of `waits` (from, to; by when they begin), cut at each of `relieved` (in order): the longest pieces, overall and
+/// for each window. What comes to nobody's relief, because nobody waited, cuts nothing.
+pub fn between(
+    waits: impl Iterator<Item = (TimeNs, TimeNs)>,
+    relieved: impl Iterator<Item = TimeNs>,
+    windows: &[Option<(TimeNs, TimeNs)>],
+) -> Gaps {
+    let mut gaps = Gaps { longest: None, by_window: vec![None; windows.len()] };
+    let (mut waits, mut relieved) = (waits.peekable(), relieved.peekable());
+    while let Some((start, mut end)) = waits.next() {
+        while let Some(next) = waits.next_if(|next| next.0 <= end) {
+            end = end.max(next.1);
         }
-        // Every acknowledgement ends a wait, so each lies in the union that it belongs to.
+        while relieved.next_if(|time| *time < start).is_some() {}
         let mut from = start;
-        while let Some(ack) = acks.next_if(|ack| *ack <= end) {
-            gaps.take(Gap { start: from, end: ack }, windows);
-            from = ack;
+        while let Some(time) = relieved.next_if(|time| *time <= end) {
+            gaps.take(Gap { start: from, end: time }, windows);
+            from = time;
         }
         gaps.take(Gap { start: from, end }, windows);
     }
@@ -121,11 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_belongs_to_each_window_that_it_overlaps() {
+    fn a_gap_belongs_to_each_window_that_it_overlaps_from_the_windows_start() {
         let rows = rows(&[(0, 10, Outcome::Ok), (5, 100, Outcome::Ok), (200, 230, Outcome::Ok)]);
         let window = |start, end| Some((TimeNs(start), TimeNs(end)));
         let gaps = gaps(&rows, &[window(90, 150), window(150, 190), window(210, 300), None]);
         let spans: Vec<_> = gaps.by_window.into_iter().map(span).collect();
-        assert_eq!(spans, [Some((10, 100)), None, Some((200, 230)), None]);
+        assert_eq!(spans, [Some((90, 100)), None, Some((210, 230)), None]);
     }
 }

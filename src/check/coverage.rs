@@ -1,12 +1,15 @@
 //! `coverage`: whether the faults bit, and whether there was enough evidence for the other checks to mean anything.
 //!
 //! **Definition.** A list of things that must be there, each one with a sentence for when it is not: the history is
-//! whole, every send has one row, and the rows are as many as `run-ended` counted; the run was not interrupted, and the
-//! harness reported no error of its own; at least `evidence.acked` sends were acknowledged; every fault that the
-//! scenario asks for was planned; every planned fault was injected, provably bit, and provably healed (`proof`), and at
-//! least `evidence.sends-per-fault` sends were invoked or in flight while it was in force; the cluster was whole after
-//! the last heal; the end offset of every partition was read from the cluster, and its log still begins at offset 0,
-//! because a run's topics are its own and what retention removed cannot be checked; every drain reader read every
+//! whole, every send has one row, and the rows are as many as `run-ended` counted; the run was not interrupted, its
+//! deadline cut nothing short, and the harness reported no error of its own; at least `evidence.acked` sends were
+//! acknowledged, and one of them before the first fault; every fault that the scenario asks for was planned; every planned
+//! fault was injected, provably bit, and provably healed (`proof`), and at least `evidence.sends-per-fault` sends were invoked or in flight while it was in
+//! force; a fault whose target was nobody is passed over when the scenario says so (`empty-target`), but where all are
+//! passed over nothing was tried; two faults that the plan has in force together were (`meetings`); the cluster was whole after the last heal; the end offset of every partition was read from
+//! the cluster, and its log still begins at offset 0, or no later than where a fault deleted records on purpose,
+//! because a run's topics are its own and what retention removed cannot be checked; no open transaction keeps readers from
+//! anything that was acknowledged; every drain reader read every
 //! partition to the end offset; and so did every group's members.
 //!
 //! **Why.** A run whose fault did nothing, whose load had stopped, or whose drain broke off is green for no reason.
@@ -16,13 +19,15 @@
 
 use crate::anomaly::{CheckName, CheckResult};
 use crate::history::{Closure, SendRow};
-use crate::kafka::{Outcome, TimeNs};
+use crate::kafka::{Offset, Outcome, TimeNs};
+use crate::scenario::{EmptyTarget, Scenario};
 
 use super::Checker;
 use super::evidence::Evidence;
 use super::faults::FaultLife;
 use super::finding::Findings;
 use super::group_delivery;
+use super::meetings;
 use super::timeline::Wholeness;
 
 /// Looks for evidence that is missing.
@@ -51,7 +56,9 @@ impl Checker for Coverage {
         demand_whole_history(evidence, &mut demands);
         demand_quiet_harness(evidence, &mut demands);
         demand_acks(evidence, &mut demands);
-        demand_faults(evidence, &mut demands);
+        let lives = FaultLife::all(evidence.plan, evidence.history);
+        demand_acks_before(evidence, &lives, &mut demands);
+        demand_faults(evidence, &lives, &mut demands);
         demand_drain(evidence, &mut demands);
         demand_groups(evidence, &mut demands);
         demands.0.finish()
@@ -83,6 +90,10 @@ fn demand_whole_history(evidence: &Evidence<'_>, demands: &mut Demands) {
 fn demand_quiet_harness(evidence: &Evidence<'_>, demands: &mut Demands) {
     let interrupted = evidence.timeline.interrupted.as_ref();
     demands.demand(interrupted.map(|signal| format!("The run was interrupted by {signal}.")));
+    demands.demand(evidence.timeline.deadline_ms.map(|limit| {
+        let limit = TimeNs::from_millis(limit).as_secs_f64();
+        format!("The deadline of {limit} s passed before the chaos phase was over, and ended it.")
+    }));
     let errors = &evidence.timeline.harness_errors;
     demands.demand(errors.first().map(|first| match errors.len() {
         1 => format!("The harness reported an error of its own: {first}."),
@@ -100,22 +111,44 @@ fn demand_acks(evidence: &Evidence<'_>, demands: &mut Demands) {
     );
 }
 
-fn demand_faults(evidence: &Evidence<'_>, demands: &mut Demands) {
-    let lives = FaultLife::all(evidence.plan, evidence.history);
+/// What stands still already cannot be stopped by a fault: without it, the cluster has to have worked.
+fn demand_acks_before(evidence: &Evidence<'_>, lives: &[FaultLife<'_>], demands: &mut Demands) {
+    let struck = lives.iter().filter_map(|life| Some((life.inject.invoked?, &life.step.fault)));
+    let Some((first, fault)) = struck.min_by_key(|(invoked, _)| *invoked) else { return };
+    let mut sends = evidence.history.partitions.values().flat_map(|rows| &rows.sends);
+    let worked = sends.any(|send| send.outcome == Outcome::Ok && send.complete_ns < first);
+    demands.demand((!worked).then(|| {
+        format!(
+            "Nothing was acknowledged before the first fault ({fault} at {:.1} s), so that nobody knows whether the cluster \
+             worked without it: give it a longer warm-up, or a machine that bears the load.",
+            first.as_secs_f64()
+        )
+    }));
+}
+
+fn demand_faults(evidence: &Evidence<'_>, lives: &[FaultLife<'_>], demands: &mut Demands) {
     let windows: Vec<_> = lives.iter().map(|life| life.window(evidence.timeline.end)).collect();
     let overlapping = sends_overlapping(evidence.history.partitions.values().flat_map(|rows| &rows.sends), &windows);
     let floor = evidence.scenario.evidence.sends_per_fault;
     for ((life, window), sends) in lives.iter().zip(&windows).zip(overlapping) {
         let id = &life.step.fault;
         let proof = life.proof();
+        if is_excused(life, evidence.scenario) {
+            continue;
+        }
         demands.demand((!proof.proven).then(|| format!("Fault {id} is not proven: {}.", proof.sentence)));
         demands.demand((window.is_some() && sends < floor).then(|| {
             format!("Only {sends} sends were invoked or in flight while {id} was in force; the verdict needs {floor}.")
         }));
     }
+    let all_excused = !lives.is_empty() && lives.iter().all(|life| is_excused(life, evidence.scenario));
+    demands.demand(all_excused.then(|| "Every fault was passed over, so that nothing was tried.".to_owned()));
+    for sentence in meetings::missed(lives, evidence.timeline.end) {
+        demands.demand(Some(sentence));
+    }
     // Without its step a fault has no life, so nothing above would miss it.
     for fault in &evidence.scenario.faults {
-        let planned = lives.iter().any(|life| life.step.fault == fault.id);
+        let planned = lives.iter().any(|life| *life.step.origin() == fault.id);
         demands.demand((!planned).then(|| format!("Fault {} has no step in the plan.", fault.id)));
     }
     let healed = lives.iter().any(|life| life.heal.done.is_some());
@@ -128,6 +161,12 @@ fn demand_faults(evidence: &Evidence<'_>, demands: &mut Demands) {
     });
 }
 
+/// Whether a fault struck nobody because its target was nobody, and the scenario says that this is no failure.
+fn is_excused(life: &FaultLife<'_>, scenario: &Scenario) -> bool {
+    let is_nobody = life.passed_over.is_some() && life.skipped.is_none() && life.inject.invoked.is_none();
+    is_nobody && scenario.safety.empty_target == EmptyTarget::Skip
+}
+
 fn demand_drain(evidence: &Evidence<'_>, demands: &mut Demands) {
     let drains = &evidence.readers.drains;
     demands.demand(drains.is_empty().then(|| "There was no drain reader.".to_owned()));
@@ -137,7 +176,10 @@ fn demand_drain(evidence: &Evidence<'_>, demands: &mut Demands) {
             partition.range.is_none().then(|| format!("The end offset of {name} was never read from the cluster.")),
         );
         let Some((start, end)) = partition.range else { continue };
-        demands.demand((start.0 > 0).then(|| {
+        demands.demand(partition.unread().filter(|_| partition.hides_acked).map(|hidden| format!("{hidden}.")));
+        // What a fault deleted on purpose is known to be gone, and owed by nobody.
+        let is_explained = start <= partition.deleted_below.unwrap_or(Offset(0));
+        demands.demand((!is_explained).then(|| {
             format!("The log of {name} begins at offset {start}: what lay before was removed, and nobody can check it.")
         }));
         for reach in &partition.reaches {

@@ -2,21 +2,31 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "every damage has the shape of those that may find nothing to damage")]
 
+mod expected;
+
 use std::time::Duration;
 
 use crate::anomaly::CheckName::{
-    self, Corrupt, Coverage, Duplicate, GroupDelivery, InconsistentOffsets, LostWrite, Phantom, ProducerOrder,
-    RealtimeOrder,
+    self, AbortedRead, CommitRegression, Corrupt, Coverage, Duplicate, GroupDelivery, GroupSkip, InconsistentOffsets,
+    LostWrite, NonmonotonicPoll, Phantom, PollSkip, PrecommittedRead, ProducerOrder, RealtimeOrder, Redelivery,
+    TornTransaction,
 };
 use crate::anomaly::Validity::{self, Invalid, Unknown};
+use crate::fault::kinds::pause::Pause;
 use crate::fault::{FaultId, FaultKind, Moment, Target};
 use crate::history::event::FaultStage;
-use crate::history::{Closure, EventKind, ReadRow, SendRow};
+use crate::history::{Closure, Event, EventKind, ReadRow, SendRow};
 use crate::kafka::{BrokerId, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, TimeNs};
-use crate::scenario::{FaultSpec, Start};
+use crate::plan::Step;
+use crate::scenario::{Again, EmptyTarget, FaultSpec, Spread, Start};
 
-use super::generator::{Appended, DRAINS, Drawn, STEP};
+use expected::{ALL_UNKNOWN, DIVERGENCE, LOG_UNKNOWN, NO_COVERAGE, NO_ENDS, REPLICAS_SKIPPED, REPLICAS_UNKNOWN};
+
+use super::generator::{Appended, DRAINS, Drawn, PAYER, STEP};
+use super::group_damage;
+use super::replica_damage::{self as replica, change};
 use super::testing::id;
+use super::transaction_damage;
 
 /// One way to damage a run.
 pub(crate) struct Damage {
@@ -26,20 +36,6 @@ pub(crate) struct Damage {
     /// The checks that are not valid afterwards.
     pub(crate) expect: &'static [(CheckName, Validity)],
 }
-
-const LOG_UNKNOWN: &[(CheckName, Validity)] = &[
-    (LostWrite, Unknown),
-    (Duplicate, Unknown),
-    (ProducerOrder, Unknown),
-    (RealtimeOrder, Unknown),
-    (Phantom, Unknown),
-    (Corrupt, Unknown),
-    (InconsistentOffsets, Unknown),
-    (GroupDelivery, Unknown),
-    (Coverage, Unknown),
-];
-
-const NO_COVERAGE: &[(CheckName, Validity)] = &[(Coverage, Unknown)];
 
 macro_rules! damages {
     ($($name:literal, $apply:expr, $expect:expr;)*) => {
@@ -53,12 +49,16 @@ pub(crate) const ALL: &[Damage] = damages![
     "drop what only a group read (info)", drop_info, &[(LostWrite, Invalid)];
     "drop the tail", drop_tail, &[(LostWrite, Invalid)];
     "drop the tail, end offset and all", truncate_tail, &[(LostWrite, Invalid)];
+    "the tail is hidden by an open transaction", hide_tail, LOG_UNKNOWN;
+    "the tail came after the end was told", |drawn| move_end(drawn, &Told::BeforeReads), &[(LostWrite, Unknown)];
+    "the tail was read before, and is gone", |drawn| move_end(drawn, &Told::AfterReads), &[(LostWrite, Invalid)];
     "drop at an incomplete drain", drop_at_incomplete_drain, &[
         (LostWrite, Invalid), (Duplicate, Unknown), (ProducerOrder, Unknown), (RealtimeOrder, Unknown),
         (Phantom, Unknown), (Corrupt, Unknown), (InconsistentOffsets, Unknown), (GroupDelivery, Unknown),
-        (Coverage, Unknown)];
-    "drop from one drain reader", unstable_read, &[(LostWrite, Unknown)];
-    "retention before the drain", retain, &[(LostWrite, Unknown), (Coverage, Unknown)];
+        (PollSkip, Unknown), (GroupSkip, Unknown), (AbortedRead, Unknown), (TornTransaction, Unknown), (Coverage, Unknown)];
+    "drop from the drain reader behind", |drawn| unstable_read(drawn, DRAINS[1]), &[(LostWrite, Unknown)];
+    "drop from the drain reader ahead", |drawn| unstable_read(drawn, DRAINS[0]), &[(LostWrite, Unknown), (PollSkip, Invalid)];
+    "retention before the drain", retain, &[(LostWrite, Unknown), (TornTransaction, Unknown), (Coverage, Unknown)];
     "duplicate at another offset", duplicate, &[(Duplicate, Invalid)];
     "swap two records of one producer", swap, &[(ProducerOrder, Invalid)];
     "swap two records across an acknowledgement", invert, &[(RealtimeOrder, Invalid)];
@@ -75,13 +75,29 @@ pub(crate) const ALL: &[Damage] = damages![
     "acknowledged elsewhere", |drawn| reacknowledge(drawn, &Elsewhere::Nowhere), &[(InconsistentOffsets, Invalid)];
     "acknowledged at another's offset", |drawn| reacknowledge(drawn, &Elsewhere::Taken), &[(InconsistentOffsets, Invalid)];
     "lost, and its offset given away", overwrite, &[(LostWrite, Invalid), (InconsistentOffsets, Invalid)];
-    "a group skips a record", group_skips, &[(GroupDelivery, Invalid)];
+    "a group skips a record", group_damage::group_skips, &[(GroupDelivery, Invalid), (PollSkip, Invalid)];
+    "a member skips what another one reads", group_damage::member_skips, &[(PollSkip, Invalid)];
+    "a member reads a record again", group_damage::read_again, &[(NonmonotonicPoll, Invalid)];
+    "an owner begins too late", group_damage::begin_late, &[(GroupDelivery, Invalid), (GroupSkip, Invalid)];
+    "an owner begins too late, another reads it", group_damage::begin_late_for_now, &[(GroupSkip, Invalid)];
+    "an owner begins too early", group_damage::begin_early, &[(CommitRegression, Invalid)];
+    "a group gets a record twice, and must not", group_damage::get_twice, &[(Redelivery, Invalid)];
+    "a record of an aborted transaction is read", transaction_damage::read_aborted, &[(AbortedRead, Invalid)];
+    "a fenced producer's record is read", transaction_damage::read_fenced, &[(AbortedRead, Invalid)];
+    "read before the commit was asked for", transaction_damage::commit_late, &[(PrecommittedRead, Invalid)];
+    "half of a transaction in doubt", transaction_damage::tear_the_unheard, &[(TornTransaction, Invalid)];
+    "half of a committed transaction", transaction_damage::tear_the_committed, &[
+        (LostWrite, Invalid), (TornTransaction, Invalid)];
+    "all of a committed transaction", transaction_damage::lose_the_committed, &[(LostWrite, Invalid)];
+    "nothing of a transaction in doubt", transaction_damage::lose_the_unheard, &[];
+    "nobody told of the transactions", transaction_damage::untold, &[
+        (PrecommittedRead, Unknown), (TornTransaction, Unknown)];
     "a group stops early", group_stops, &[(GroupDelivery, Unknown), (Coverage, Unknown)];
     "incomplete drain", incomplete_drain, LOG_UNKNOWN;
     "one drain reader incomplete", one_incomplete, NO_COVERAGE;
     "no drain reader", no_drain, LOG_UNKNOWN;
-    "no end offsets", |drawn| forget(drawn, |kind| matches!(kind, EventKind::EndOffsets { .. })), LOG_UNKNOWN;
-    "cut history", cut, LOG_UNKNOWN;
+    "no end offsets", |drawn| forget(drawn, |kind| matches!(kind, EventKind::EndOffsets { .. })), NO_ENDS;
+    "cut history", cut, ALL_UNKNOWN;
     "no proof before", |drawn| forget(drawn, |kind| is_proof(kind, Moment::Before)), NO_COVERAGE;
     "no proof during", |drawn| forget(drawn, |kind| is_proof(kind, Moment::During)), NO_COVERAGE;
     "no proof after", |drawn| forget(drawn, |kind| is_proof(kind, Moment::After)), NO_COVERAGE;
@@ -90,20 +106,49 @@ pub(crate) const ALL: &[Damage] = damages![
     "never healed", |drawn| forget(drawn, |kind| matches!(kind, EventKind::Heal { .. })), NO_COVERAGE;
     "the heal failed", heal_fails, NO_COVERAGE;
     "the fault was skipped", skip_fault, NO_COVERAGE;
+    "the one fault was passed over, and may be", pass_over, NO_COVERAGE;
+    "the one fault was passed over, and may not", |drawn| { pass_over(drawn)?; forbid_nobody(drawn) }, NO_COVERAGE;
+    "another was passed over, and may not be", |drawn| { pass_over_another(drawn)?; forbid_nobody(drawn) }, NO_COVERAGE;
+    "nobody wrote down that it was passed over", lose_passing_over, NO_COVERAGE;
+    "passed over, and skipped as well", pass_over_and_skip, NO_COVERAGE;
+    "said to be passed over, and injected", pass_over_the_unproven, NO_COVERAGE;
     "nobody saw the cluster whole", |drawn| forget(drawn, |kind| matches!(kind, EventKind::ClusterWhole { .. })), NO_COVERAGE;
     "the cluster stayed broken", stay_broken, NO_COVERAGE;
     "interrupted", |drawn| tell(drawn, EventKind::Interrupted { signal: "SIGINT".to_owned() }), NO_COVERAGE;
+    "the deadline passed", |drawn| tell(drawn, EventKind::DeadlinePassed { deadline_ms: 60_000 }), NO_COVERAGE;
     "harness error", |drawn| tell(drawn, EventKind::HarnessError { message: "a queue overflowed".to_owned() }), NO_COVERAGE;
     "too few acknowledgements", |drawn| { drawn.run.scenario.evidence.acked = 1_000_000; Some(()) }, NO_COVERAGE;
+    "nothing was acknowledged before the fault", stand_still, NO_COVERAGE;
     "too few sends in the fault", |drawn| { drawn.run.scenario.evidence.sends_per_fault = 1_000_000; Some(()) }, NO_COVERAGE;
     "a send without its row", lose_row, NO_COVERAGE;
     "a send with two rows", repeat_row, NO_COVERAGE;
     "fewer rows than were counted", miscount, NO_COVERAGE;
+    "a replica's batch is damaged", |drawn| change(drawn, replica::flip), DIVERGENCE;
+    "a replica's batch is another", |drawn| change(drawn, replica::rewrite), DIVERGENCE;
+    "a replica's batch is another leader's", |drawn| change(drawn, replica::another_leader), DIVERGENCE;
+    "a replica lacks a batch", replica::punch, DIVERGENCE;
+    "a replica in sync ends early", replica::cut, DIVERGENCE;
+    "a replica in sync ends in noise", replica::scramble, DIVERGENCE;
+    "a replica in sync has no log", replica::lose_log, DIVERGENCE;
+    "a replica in sync begins late", replica::lose_beginning, REPLICAS_UNKNOWN;
+    "a replica was too long to be read", replica::leave_unread, REPLICAS_UNKNOWN;
+    "a replica out of sync ends early", |drawn| { replica::cut(drawn)?; replica::out_of_sync(drawn) }, &[];
+    "a replica out of sync has an old tail", replica::stale_tail, &[];
+    "a replica out of sync lacks a batch", |drawn| { replica::punch(drawn)?; replica::out_of_sync(drawn) }, DIVERGENCE;
+    "a replica's disk could not be read", replica::unreadable, REPLICAS_UNKNOWN;
+    "nobody knows who was in sync", |drawn| forget(drawn, |kind| matches!(kind, EventKind::ClusterObserved { .. })), REPLICAS_UNKNOWN;
+    "no replica was read", |drawn| forget(drawn, |kind| matches!(kind, EventKind::ReplicasRead { .. })), REPLICAS_SKIPPED;
+    "no replica was to be read", |drawn| tell(drawn, EventKind::AuditSkipped { reason: "a mock".to_owned() }), REPLICAS_SKIPPED;
 ];
 
-/// The acknowledged records of partition 0, by offset.
+/// The records of partition 0 that are in no transaction, by offset.
+fn alone(drawn: &Drawn) -> Vec<Appended> {
+    drawn.logs[0].iter().filter(|appended| appended.record.process != ProcessId(PAYER)).copied().collect()
+}
+
+/// Those of them that were acknowledged.
 fn acked(drawn: &Drawn) -> Vec<Appended> {
-    drawn.logs[0].iter().filter(|appended| appended.outcome == Outcome::Ok).copied().collect()
+    alone(drawn).into_iter().filter(|appended| appended.outcome == Outcome::Ok).collect()
 }
 
 /// One of them, from the middle of the log.
@@ -132,7 +177,7 @@ fn drop_one(drawn: &mut Drawn) -> Option<()> {
 }
 
 fn drop_info(drawn: &mut Drawn) -> Option<()> {
-    let info = drawn.logs[0].iter().find(|appended| appended.outcome == Outcome::Info).copied()?;
+    let info = alone(drawn).into_iter().find(|appended| appended.outcome == Outcome::Info)?;
     drop_reads(drawn, |read| is_drain(read) && read.offset.0 == info.offset);
     Some(())
 }
@@ -151,14 +196,47 @@ fn truncate_tail(drawn: &mut Drawn) -> Option<()> {
     Some(())
 }
 
+fn end_offsets_mut(drawn: &mut Drawn) -> Option<&mut Event> {
+    drawn.run.history.events.iter_mut().find(|event| matches!(event.kind, EventKind::EndOffsets { .. }))
+}
+
+fn hide_tail(drawn: &mut Drawn) -> Option<()> {
+    let end = drawn.ends[0];
+    truncate_tail(drawn)?;
+    if let EventKind::EndOffsets { ranges } = &mut end_offsets_mut(drawn)?.kind {
+        ranges[0].high_watermark = Some(Offset(end));
+    }
+    Some(())
+}
+
+/// When the cluster told the end offsets.
+enum Told {
+    BeforeReads,
+    AfterReads,
+}
+
+/// The cluster tells an end before the log's, which the drain readers keep to and the groups do not.
+fn move_end(drawn: &mut Drawn, told: &Told) -> Option<()> {
+    let from = acked(drawn).iter().rev().nth(2)?.offset;
+    drawn.ends[0] = from;
+    drawn.run.rows(0).reads.retain(|read| read.offset.0 < from || !is_drain(read));
+    drawn.reseal();
+    let last = drawn.run.history.partitions.values().flat_map(|rows| &rows.reads).map(|read| read.read_ns).max()?;
+    end_offsets_mut(drawn)?.time_ns = match told {
+        Told::BeforeReads => TimeNs(0),
+        Told::AfterReads => TimeNs(last.0 + 1),
+    };
+    Some(())
+}
+
 fn drop_at_incomplete_drain(drawn: &mut Drawn) -> Option<()> {
     drop_one(drawn)?;
     incomplete_drain(drawn)
 }
 
-fn unstable_read(drawn: &mut Drawn) -> Option<()> {
+fn unstable_read(drawn: &mut Drawn, reader: u32) -> Option<()> {
     let Appended { offset, .. } = middle(drawn)?;
-    drop_reads(drawn, |read| read.reader.0 == DRAINS[1] && read.offset.0 == offset);
+    drop_reads(drawn, |read| read.reader.0 == reader && read.offset.0 == offset);
     Some(())
 }
 
@@ -179,7 +257,7 @@ fn append(drawn: &mut Drawn, record: RecordId, status: ReadStatus) -> Option<()>
     let owners = drawn.owners.iter().filter(|((_, partition), _)| *partition == 0).map(|(_, owner)| *owner);
     let readers: Vec<u32> = owners.chain(DRAINS).collect();
     for reader in readers {
-        drawn.run.read(reader, 0, offset, record);
+        drawn.read(reader, 0, offset, record);
         drawn.run.rows(0).reads.last_mut()?.status = status;
     }
     drawn.ends[0] += 1;
@@ -194,7 +272,8 @@ fn duplicate(drawn: &mut Drawn) -> Option<()> {
 
 /// Two neighbours in the log, both acknowledged, of the same process or of two.
 fn neighbours(drawn: &Drawn, same_process: fn(&Appended, &Appended) -> bool) -> Option<(Appended, Appended)> {
-    let pairs = drawn.logs[0].windows(2).map(|pair| (pair[0], pair[1]));
+    let alone = alone(drawn);
+    let pairs = alone.windows(2).map(|pair| (pair[0], pair[1]));
     let mut pairs = pairs.filter(|(one, two)| one.outcome == Outcome::Ok && two.outcome == Outcome::Ok);
     pairs.find(|(one, two)| same_process(one, two))
 }
@@ -301,12 +380,6 @@ fn overwrite(drawn: &mut Drawn) -> Option<()> {
     change_reads(drawn, |read| read.record = record)
 }
 
-fn group_skips(drawn: &mut Drawn) -> Option<()> {
-    let Appended { offset, .. } = middle(drawn)?;
-    drop_reads(drawn, |read| [10, 11].contains(&read.reader.0) && read.offset.0 == offset);
-    Some(())
-}
-
 fn group_stops(drawn: &mut Drawn) -> Option<()> {
     let Appended { offset, .. } = middle(drawn)?;
     drop_reads(drawn, |read| [10, 11].contains(&read.reader.0) && read.offset.0 >= offset);
@@ -388,14 +461,69 @@ fn skip_fault(drawn: &mut Drawn) -> Option<()> {
     )
 }
 
+/// That a fault's target was nobody.
+fn passed_over(fault: &str) -> EventKind {
+    EventKind::FaultPassedOver { fault: FaultId(fault.to_owned()), reason: "chat-0 has no leader".to_owned() }
+}
+
+/// The only fault there is: nothing was tried.
+fn pass_over(drawn: &mut Drawn) -> Option<()> {
+    drawn.run.scenario.safety.empty_target = EmptyTarget::Skip;
+    forget(drawn, |kind| matches!(kind, EventKind::Inject { .. } | EventKind::Heal { .. } | EventKind::Proof { .. }))?;
+    tell(drawn, passed_over("kill"))
+}
+
+/// A second fault, whose target was nobody. No damage by itself: the scenario says that this is no failure.
+pub(crate) fn pass_over_another(drawn: &mut Drawn) -> Option<()> {
+    drawn.run.scenario.safety.empty_target = EmptyTarget::Skip;
+    let step = drawn.run.plan.steps.first()?.clone();
+    drawn.run.plan.steps.push(Step { fault: FaultId("spare".to_owned()), ..step });
+    tell(drawn, passed_over("spare"))
+}
+
+fn forbid_nobody(drawn: &mut Drawn) -> Option<()> {
+    drawn.run.scenario.safety.empty_target = EmptyTarget::Fail;
+    Some(())
+}
+
+fn lose_passing_over(drawn: &mut Drawn) -> Option<()> {
+    pass_over_another(drawn)?;
+    forget(drawn, |kind| matches!(kind, EventKind::FaultPassedOver { .. }))
+}
+
+fn pass_over_and_skip(drawn: &mut Drawn) -> Option<()> {
+    pass_over_another(drawn)?;
+    let reason = "the chaos phase ended before its turn came".to_owned();
+    tell(drawn, EventKind::FaultSkipped { fault: FaultId("spare".to_owned()), reason })
+}
+
+/// Whoever strikes has not been passed over: such a word excuses no missing proof.
+fn pass_over_the_unproven(drawn: &mut Drawn) -> Option<()> {
+    drawn.run.scenario.safety.empty_target = EmptyTarget::Skip;
+    forget(drawn, |kind| is_proof(kind, Moment::During))?;
+    tell(drawn, passed_over("kill"))
+}
+
 fn ask_for_more(drawn: &mut Drawn) -> Option<()> {
     drawn.run.scenario.faults.push(FaultSpec {
         id: FaultId("forgotten".to_owned()),
-        kind: FaultKind::Pause,
+        kind: FaultKind::Pause(Pause {}),
         target: Target::Broker(BrokerId(2)),
         start: Start::At(Duration::ZERO),
-        duration: Duration::from_secs(1),
+        duration: Spread::exactly(Duration::from_secs(1)),
+        again: Again::Once,
     });
+    Some(())
+}
+
+fn stand_still(drawn: &mut Drawn) -> Option<()> {
+    let events = &drawn.run.history.events;
+    let struck = events.iter().find(|event| matches!(event.kind, EventKind::Inject { .. }))?.time_ns;
+    for send in drawn.run.history.partitions.values_mut().flat_map(|rows| &mut rows.sends) {
+        if send.outcome == Outcome::Ok && send.complete_ns < struck {
+            (send.outcome, send.offset) = (Outcome::Info, None);
+        }
+    }
     Some(())
 }
 

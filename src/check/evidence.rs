@@ -1,11 +1,12 @@
 //! The evidence that all checkers share: gathered once, never changed.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::anomaly::{Anomaly, CheckName};
 use crate::history::{Closure, History, SendRow};
-use crate::kafka::{Offset, Outcome, Partition, ProcessId, RecordId, TopicPartition};
+use crate::kafka::{Offset, Outcome, Partition, ProcessId, RecordId, TimeNs, TopicPartition};
 use crate::plan::Plan;
 use crate::scenario::Scenario;
 
@@ -13,6 +14,7 @@ use super::index::{SendIndex, Slot};
 use super::log::{Content, Log, Reach, Sighting};
 use super::readers::Readers;
 use super::timeline::{PartitionKey, Timeline};
+use super::transactions::{Fate, Transactions};
 
 /// Everything that the checkers know.
 pub struct Evidence<'a> {
@@ -26,6 +28,8 @@ pub struct Evidence<'a> {
     pub timeline: Timeline,
     /// Who read.
     pub readers: Readers,
+    /// What became of each transaction.
+    pub transactions: Arc<Transactions>,
     /// Every partition.
     pub partitions: Vec<PartitionEvidence<'a>>,
     labels: BTreeMap<ProcessId, Arc<str>>,
@@ -41,10 +45,23 @@ pub struct PartitionEvidence<'a> {
     pub sends: SendIndex<'a>,
     /// Its reads, as recorded.
     pub reads: &'a [crate::history::ReadRow],
+    /// What its replicas stored in the end, broker by broker.
+    pub replicas: &'a [crate::history::ReplicaRow],
     /// Its log.
     pub log: Log,
     /// Its first and end offset after the load; `None` when nobody asked the cluster.
     pub range: Option<(Offset, Offset)>,
+    /// What became of each transaction, in all partitions.
+    pub transactions: Arc<Transactions>,
+    /// When that was told.
+    pub told_ns: Option<TimeNs>,
+    /// The offsets that readers of committed records are kept from, from the last stable offset to the high watermark: a
+    /// transaction is open there. `None` where none is, or where nobody asked.
+    pub hidden: Option<Range<Offset>>,
+    /// Whether something acknowledged lies among these.
+    pub hides_acked: bool,
+    /// Below this offset a fault deleted the records on purpose; `None` where none did.
+    pub deleted_below: Option<Offset>,
     /// How far each drain reader got, in the order of `Readers::drains`.
     pub reaches: Vec<Reach>,
 }
@@ -54,19 +71,44 @@ impl<'a> Evidence<'a> {
     pub fn gather(history: &'a History, scenario: &'a Scenario, plan: &'a Plan) -> Self {
         let timeline = Timeline::new(history);
         let readers = Readers::new(history, scenario);
+        let transactions = Arc::new(Transactions::new(history, scenario));
         let topics: Vec<Arc<str>> = history.topics.iter().map(|topic| Arc::from(topic.as_str())).collect();
         let partitions = history.partitions.iter().map(|(key, rows)| {
             let topic = topics.get(usize::from(key.0.0)).cloned();
             let sends = SendIndex::new(&rows.sends);
             let log = Log::new(&rows.reads, &sends, &readers);
-            let range = timeline.ranges.get(key).map(|range| (range.start, range.end));
+            let told = timeline.ranges.get(key);
+            let range = told.map(|range| (range.start, range.end));
+            let hidden = told.and_then(|range| range.high_watermark.map(|end| range.end..end));
+            let hidden = hidden.filter(|hidden| !hidden.is_empty());
+            let hides_acked = hidden.as_ref().is_some_and(|hidden| {
+                let mut acked = sends.iter().filter(|(_, send)| send.outcome == Outcome::Ok);
+                acked.any(|(_, send)| send.offset.is_some_and(|offset| hidden.contains(&offset)))
+            });
+            let told_ns = told.and(timeline.ranges_ns);
             let reaches = reaches(history, &timeline, &readers, *key, &log, range);
             let topic = topic.unwrap_or_else(|| Arc::from(key.0.to_string()));
-            PartitionEvidence { key: *key, topic, sends, reads: &rows.reads, log, range, reaches }
+            let (reads, replicas) = (rows.reads.as_slice(), rows.replicas.as_slice());
+            let (key, deleted_below) = (*key, timeline.deleted.get(key).copied());
+            PartitionEvidence {
+                key,
+                topic,
+                sends,
+                reads,
+                replicas,
+                log,
+                range,
+                transactions: Arc::clone(&transactions),
+                told_ns,
+                hidden,
+                hides_acked,
+                deleted_below,
+                reaches,
+            }
         });
         let partitions = partitions.collect();
         let labels = history.processes.iter().map(|(id, role)| (*id, Arc::from(role.label()))).collect();
-        Self { history, scenario, plan, timeline, readers, partitions, labels }
+        Self { history, scenario, plan, timeline, readers, transactions, partitions, labels }
     }
 
     /// Whether rows may be missing because the harness died.
@@ -80,12 +122,17 @@ impl<'a> Evidence<'a> {
         self.is_cut() || self.timeline.unfinished.contains(&process)
     }
 
+    /// What may be missing because the harness died, as a sentence.
+    pub fn torn(&self) -> Option<String> {
+        match &self.history.closure {
+            Closure::Whole => None,
+            Closure::Cut(missing) => Some(format!("The history is cut, so rows may be missing: {missing}.")),
+        }
+    }
+
     /// Which parts of the log nobody looked at: a check of the whole log cannot be valid while there are any.
     pub fn blind_spots(&self) -> Vec<String> {
-        let mut spots = Vec::new();
-        if let Closure::Cut(missing) = &self.history.closure {
-            spots.push(format!("The history is cut, so rows may be missing: {missing}."));
-        }
+        let mut spots: Vec<String> = self.torn().into_iter().collect();
         let unread: Vec<String> = self.partitions.iter().filter_map(PartitionEvidence::unread).collect();
         if let Some(first) = unread.first() {
             let others = match unread.len() - 1 {
@@ -152,8 +199,13 @@ impl PartitionEvidence<'_> {
         self.key.1
     }
 
-    /// Whether some drain reader reached the end offset.
+    /// Whether some drain reader reached the end offset, and nothing acknowledged is hidden behind that.
     pub fn is_drained(&self) -> bool {
+        self.is_read_to_its_end() && !self.hides_acked
+    }
+
+    /// Whether some drain reader reached the end offset.
+    pub fn is_read_to_its_end(&self) -> bool {
         self.reaches.iter().any(|reach| reach.complete)
     }
 
@@ -162,12 +214,18 @@ impl PartitionEvidence<'_> {
         self.reaches.iter().map(|reach| reach.reached).max().unwrap_or(Offset(0))
     }
 
-    /// What the drain left unread, as a clause; `None` when some drain reader reached the end offset.
+    /// What the drain left unread, as a clause; `None` when some drain reader saw all of it.
     pub fn unread(&self) -> Option<String> {
         if self.is_drained() {
             return None;
         }
         let name = self.name();
+        if let Some(hidden) = self.hidden.as_ref().filter(|_| self.is_read_to_its_end()) {
+            let Range { start, end } = hidden;
+            return Some(format!(
+                "{name} ends at {end}, and an open transaction keeps readers from what lies above {start}"
+            ));
+        }
         Some(match (self.range, self.reaches.is_empty()) {
             (None, _) => format!("{name}'s end offset was never read from the cluster"),
             (Some(_), true) => format!("no drain reader read {name}"),
@@ -188,19 +246,39 @@ impl PartitionEvidence<'_> {
         self.log.at_neighbours(place).any(|other| self.content(&self.log.sightings[other]).contradicts(content))
     }
 
+    /// The send of a record that certainly lies where it was sighted: a drain reader found it there, nobody saw another one
+    /// there, its send did not fail, and its transaction was not aborted, which readers pass over by right.
+    pub fn certain(&self, place: usize) -> Option<(Slot, &SendRow)> {
+        let slot = self.log.sightings[place].slot().filter(|_| self.log.drained.get(place))?;
+        let send = self.sends.send(slot);
+        let is_aborted = self.transactions.fate(self.key, send.id()) == Some(Fate::Aborted);
+        (send.outcome != Outcome::Fail && !is_aborted && !self.is_contested(place)).then_some((slot, send))
+    }
+
     /// Whether a sighting belongs to the final log (see `log`).
     pub fn is_final(&self, place: usize) -> bool {
         self.log.drained.get(place) || self.log.sightings[place].offset >= self.drain_reached()
     }
 
     /// Whether a record must be in the log: acknowledged, or of unknown outcome and seen by a reader (Jepsen's
-    /// must-have-committed).
-    pub fn must_have(&self, slot: Slot, send: &SendRow) -> bool {
+    /// must-have-committed). A record in a transaction has to be seen by a reader that waits for commits, and not to be of one
+    /// that was aborted.
+    pub fn must_have(&self, evidence: &Evidence<'_>, slot: Slot, send: &SendRow) -> bool {
         match send.outcome {
             Outcome::Ok => true,
+            Outcome::Info if evidence.transactions.are_of(send.process) => {
+                evidence.transactions.fate(self.key, send.id()) != Some(Fate::Aborted)
+                    && self.log.places(slot).any(|place| self.was_seen_committed(&evidence.readers, place))
+            }
             Outcome::Info => self.log.is_seen(slot),
             Outcome::Fail => false,
         }
+    }
+
+    /// Whether a sighting is that of a reader that waits for commits.
+    pub fn was_seen_committed(&self, readers: &Readers, place: usize) -> bool {
+        let mut groups = self.log.by_group.iter().enumerate();
+        self.log.drained.get(place) || groups.any(|(group, seen)| readers.waits_for_commits(group) && seen.get(place))
     }
 
     /// A witness about a record with a send row.

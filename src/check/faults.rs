@@ -1,12 +1,15 @@
 //! Each planned fault's life, as the events tell it: injected, observed, healed, or not.
 
-use crate::fault::{FaultId, FaultKind, Moment, Observation};
+use std::collections::BTreeMap;
+
+use crate::fault::client::{ClientSeen, ClientSight, Strikes};
+use crate::fault::{Course, FaultId, Handover, Look, Moment, Testimony, Times, ToldFenced, Victim};
 use crate::history::event::FaultStage;
-use crate::history::{EventKind, History};
-use crate::kafka::{BrokerId, TimeNs};
+use crate::history::{EventKind, History, ProcessRole};
+use crate::kafka::{ProcessId, TimeNs};
 use crate::plan::{Plan, Step};
 
-use super::proof::{self, Proof, Times};
+use super::proof::{self, Proof};
 
 /// How far an injection or a heal got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,16 +37,18 @@ impl Progress {
 pub struct FaultLife<'a> {
     /// What was planned.
     pub step: &'a Step,
-    /// The brokers that it struck.
-    pub targets: Vec<BrokerId>,
+    /// Whom it struck.
+    pub targets: Vec<Victim>,
     /// Its injection.
     pub inject: Progress,
     /// Its heal. A later success mends an earlier failure: a final heal tries again.
     pub heal: Progress,
     /// Why it struck nobody.
     pub skipped: Option<String>,
-    /// Every look at a target.
-    pub observations: Vec<(TimeNs, Moment, BrokerId, Observation)>,
+    /// Why its target was nobody, when the scenario says that this is no failure.
+    pub passed_over: Option<String>,
+    /// All that was seen of its targets.
+    pub seen: Testimony,
 }
 
 impl<'a> FaultLife<'a> {
@@ -55,6 +60,12 @@ impl<'a> FaultLife<'a> {
                 life.take(event.time_ns, &event.kind);
             }
         }
+        for life in lives.iter_mut().filter(|life| life.step.kind.facts().strikes == Strikes::Groups) {
+            life.seen.handovers = handovers(history);
+        }
+        for life in lives.iter_mut().filter(|life| life.step.kind.facts().strikes == Strikes::Producers) {
+            life.seen.fenced = fenced(history);
+        }
         lives
     }
 
@@ -65,7 +76,8 @@ impl<'a> FaultLife<'a> {
             inject: Progress::default(),
             heal: Progress::default(),
             skipped: None,
-            observations: Vec::new(),
+            passed_over: None,
+            seen: Testimony::default(),
         }
     }
 
@@ -79,30 +91,56 @@ impl<'a> FaultLife<'a> {
             }
             EventKind::Heal { stage, .. } => self.heal.take(time, stage),
             EventKind::Proof { moment, target, observation, .. } => {
-                self.observations.push((time, *moment, *target, observation.clone()));
+                let (moment, target, seen) = (*moment, Victim::Broker(*target), observation.clone());
+                self.seen.looks.push(Look { time, moment, target, seen });
+            }
+            EventKind::ClientProof { moment, look, .. } => {
+                self.seen.clients.push(ClientSight { time, moment: *moment, seen: ClientSeen::Client(look.clone()) });
+            }
+            EventKind::StormProof { moment, look, .. } => {
+                self.seen.clients.push(ClientSight { time, moment: *moment, seen: ClientSeen::Group(look.clone()) });
+            }
+            EventKind::Deed { target, deed, .. } => self.seen.deeds.push((Victim::Broker(*target), deed.clone())),
+            EventKind::ClientDeed { client, deed, .. } => {
+                self.seen.deeds.push((Victim::Client(client.clone()), deed.clone()));
             }
             EventKind::FaultSkipped { reason, .. } => self.skipped = Some(reason.clone()),
+            EventKind::FaultPassedOver { reason, .. } => self.passed_over = Some(reason.clone()),
             _ => {}
         }
     }
 
     /// From when to when it was in force: from the injection's end to the heal's, or to the history's end when it was
-    /// never healed. A restart strikes as soon as it is asked for. `None` when it was never injected.
+    /// never healed. One that heals itself strikes as soon as it is asked for. `None` when it was never injected.
     pub fn window(&self, end: TimeNs) -> Option<(TimeNs, TimeNs)> {
         let done = self.inject.done?;
-        let start = match self.step.kind {
-            FaultKind::Restart { .. } => self.inject.invoked.unwrap_or(done),
-            _ => done,
+        let start = match self.step.kind.course() {
+            Course::Brief | Course::Rolling { .. } => self.inject.invoked.unwrap_or(done),
+            Course::Hold | Course::Loop { .. } => done,
         };
         Some((start, self.heal.done.unwrap_or(end).max(start)))
     }
 
-    /// When every target answered again after the heal; `None` while one did not. Until then the other brokers may
-    /// still believe in one that is dead, so that nothing they say of the cluster's health counts.
+    /// From when to when it may have kept partitions from acknowledging: as [`Self::window`], but from the moment that it was
+    /// asked for, because carrying it out takes a while (an orderly stop takes seconds) in which it bites already.
+    pub fn reach(&self, end: TimeNs) -> Option<(TimeNs, TimeNs)> {
+        self.window(end).map(|(start, end)| (self.inject.invoked.unwrap_or(start).min(start), end))
+    }
+
+    /// When every target answered again after the heal, or got something done, if it is a client; `None` while one did not.
+    /// Until then the other brokers may still believe in one that is dead, so that nothing they say of the cluster's health
+    /// counts.
     pub fn answered_again(&self) -> Option<TimeNs> {
-        let first = |target: &BrokerId| {
-            let looks = self.observations.iter().filter(|look| look.1 == Moment::After && look.2 == *target);
-            looks.filter(|look| proof::works(&look.3)).map(|look| look.0).min()
+        let first = |target: &Victim| {
+            let Some(client) = target.client() else {
+                let looks =
+                    self.seen.looks.iter().filter(|look| look.moment == Moment::After && look.target == *target);
+                return looks.filter(|look| look.seen.works()).map(|look| look.time).min();
+            };
+            let healed = self.heal.done?;
+            let sights = self.seen.clients.iter().filter(|sight| sight.moment == Moment::After);
+            let sights = sights.filter(|sight| sight.seen.label() == client && sight.seen.is_well_since(healed));
+            sights.map(|sight| sight.time).min()
         };
         let times: Option<Vec<TimeNs>> = self.targets.iter().map(first).collect();
         times?.into_iter().max()
@@ -113,15 +151,21 @@ impl<'a> FaultLife<'a> {
         if let Some(reason) = &self.skipped {
             return Proof::missing(format!("it struck nobody: {reason}"));
         }
+        if let (Some(reason), None) = (&self.passed_over, self.inject.invoked) {
+            return Proof::missing(format!("it was passed over, as the scenario has it: {reason}"));
+        }
         if self.inject.done.is_none() {
-            let reason = self.inject.trouble.as_deref().unwrap_or("its turn never came");
-            return Proof::missing(format!("it was not injected: {reason}"));
+            return Proof::missing(match (&self.inject.trouble, self.inject.invoked) {
+                (Some(reason), _) => format!("it was not injected: {reason}"),
+                (None, Some(_)) => "its injection had begun, and whether it came into force nobody knows".to_owned(),
+                (None, None) => "it was not injected: its turn never came".to_owned(),
+            });
         }
         if self.targets.is_empty() {
             return Proof::missing("its injection names no target".to_owned());
         }
         let times = Times { injected: self.inject.done, healed: self.heal.done };
-        let proof = proof::prove(&self.step.kind, &self.observations, &self.targets, times);
+        let proof = proof::prove(&self.step.kind, &self.seen, &self.targets, times);
         match (self.heal.done, self.heal.trouble.as_deref()) {
             (Some(_), _) => proof,
             (None, None) => proof.without("it was never healed"),
@@ -136,7 +180,66 @@ fn named(kind: &EventKind) -> Option<&FaultId> {
         EventKind::Inject { fault, .. }
         | EventKind::Heal { fault, .. }
         | EventKind::Proof { fault, .. }
-        | EventKind::FaultSkipped { fault, .. } => Some(fault),
+        | EventKind::ClientProof { fault, .. }
+        | EventKind::StormProof { fault, .. }
+        | EventKind::Deed { fault, .. }
+        | EventKind::ClientDeed { fault, .. }
+        | EventKind::FaultSkipped { fault, .. }
+        | EventKind::FaultPassedOver { fault, .. } => Some(fault),
         _ => None,
+    }
+}
+
+/// What librdkafka says to a producer in whose place another one writes.
+const FENCED: [&str; 3] = ["_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH"];
+
+/// Who was told that it is fenced, and when.
+fn fenced(history: &History) -> Vec<ToldFenced> {
+    let told = history.events.iter().filter_map(|event| match &event.kind {
+        EventKind::ClientError { process, code, .. } if FENCED.contains(&code.as_str()) => {
+            Some(ToldFenced { time: event.time_ns, process: *process, code: code.clone() })
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+/// Who got partitions, and when.
+fn handovers(history: &History) -> Vec<Handover> {
+    let mut members: BTreeMap<ProcessId, (TimeNs, &str)> = BTreeMap::new();
+    let mut handovers = Vec::new();
+    for event in &history.events {
+        match &event.kind {
+            EventKind::ProcessStarted { process, role: ProcessRole::Consumer { group, .. } } => {
+                members.insert(*process, (event.time_ns, group));
+            }
+            EventKind::Assigned { process, partitions } if !partitions.is_empty() => {
+                let member = members.get(process);
+                handovers.extend(member.map(|(born, group)| Handover {
+                    time: event.time_ns,
+                    group: (*group).to_owned(),
+                    process: *process,
+                    born: *born,
+                }));
+            }
+            _ => {}
+        }
+    }
+    handovers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::generator::{STEP, Shape, draw};
+
+    #[test]
+    fn what_a_fault_stopped_while_it_was_carried_out_counts_for_it() {
+        let run = draw(7, Shape::SAMPLE).run;
+        let lives = FaultLife::all(&run.plan, &run.history);
+        let (asked, done, end) = (TimeNs(40 * STEP - 1), TimeNs(40 * STEP), TimeNs(u64::MAX));
+        let healed = lives[0].heal.done.expect("a heal");
+        assert_eq!(lives[0].window(end), Some((done, healed)));
+        assert_eq!(lives[0].reach(end), Some((asked, healed)));
     }
 }

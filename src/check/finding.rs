@@ -14,6 +14,7 @@ pub struct Findings {
     /// How many things it examined.
     pub examined: u64,
     found: u64,
+    legal: u64,
     anomalies: Vec<Anomaly>,
     doubts: Vec<String>,
     remarks: Vec<String>,
@@ -22,7 +23,7 @@ pub struct Findings {
 impl Findings {
     /// Nothing found yet.
     pub fn of(check: CheckName) -> Self {
-        Self { check, examined: 0, found: 0, anomalies: Vec::new(), doubts: Vec::new(), remarks: Vec::new() }
+        Self { check, examined: 0, found: 0, legal: 0, anomalies: Vec::new(), doubts: Vec::new(), remarks: Vec::new() }
     }
 
     /// Takes a violation; its witness is made only while there is room for it.
@@ -31,6 +32,11 @@ impl Findings {
         if self.anomalies.len() < KEPT {
             self.anomalies.push(Anomaly { check: self.check, ..witness() });
         }
+    }
+
+    /// Takes so many things that would be violations if the scenario did not allow them: they are counted, and change nothing.
+    pub fn legal(&mut self, count: u64) {
+        self.legal += count;
     }
 
     /// Takes a reason why nobody can tell.
@@ -74,11 +80,17 @@ impl Findings {
         self.answer(Validity::Valid)
     }
 
+    /// The answer of a check that nobody could make here, whatever is true.
+    pub fn skipped(mut self, why: impl Into<String>) -> CheckResult {
+        self.remarks.push(why.into());
+        self.answer(Validity::Skipped)
+    }
+
     fn answer(self, validity: Validity) -> CheckResult {
         let mut notes = self.doubts;
         notes.extend(self.remarks);
-        let Self { check, examined, found, anomalies, .. } = self;
-        CheckResult { check, validity, examined, found, anomalies, notes }
+        let Self { check, examined, found, legal, anomalies, .. } = self;
+        CheckResult { check, validity, examined, found: found + legal, anomalies, notes }
     }
 }
 
@@ -91,6 +103,15 @@ mod tests {
         let answer = Findings::of(CheckName::Duplicate).finish();
         assert_eq!(answer.validity, Validity::Unknown);
         assert_eq!(answer.notes, ["Nothing was examined."]);
+    }
+
+    #[test]
+    fn what_is_legal_is_counted_and_no_violation() {
+        let mut findings = Findings::of(CheckName::Redelivery);
+        findings.examined = 9;
+        findings.legal(4);
+        let answer = findings.finish();
+        assert_eq!((answer.validity, answer.found), (Validity::Valid, 4));
     }
 
     #[test]

@@ -1,26 +1,39 @@
-//! Draws whole, valid runs: several producers, partitions with holes, failed and indeterminate sends, groups that rebalance
-//! and read again, two drain readers, and a broker killed and started again with all its proofs.
+//! Draws whole, valid runs: several producers, partitions with holes, failed and indeterminate sends, groups whose partitions
+//! change hands (`consume`), a producer that runs transactions (`transact`), two drain readers and a witness, a broker killed and
+//! started again with all its proofs, and three replicas that store the same (`store`).
 //!
 //! The draw simulates one log a partition: a send is appended at one moment between its invocation and its completion, so
 //! that whatever the draws are, nothing that a checker forbids happens.
+
+mod consume;
+mod store;
+mod transact;
 
 use std::collections::BTreeMap;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::fault::kinds::kill::Kill;
 use crate::fault::{FaultId, FaultKind, Moment, Observation, Probe, ProcessState, Signal, Standing, Target};
-use crate::history::event::{FaultStage, RevocationCause};
+use crate::history::event::FaultStage;
 use crate::history::{EventKind, ProcessRole, Seal};
-use crate::kafka::{BrokerId, Outcome, ProcessId, RecordId, TimeNs, TopicPartition};
+use crate::kafka::{BrokerId, Outcome, ProcessId, RecordId, TimeNs};
 use crate::plan::{PlannedStart, Step};
 
 use super::testing::{RunBuilder, id};
+
+pub(crate) use store::BROKERS;
 
 /// Nanoseconds between two appends.
 pub(crate) const STEP: u64 = 1_000_000;
 /// The drain readers' processes.
 pub(crate) const DRAINS: [u32; 2] = [100, 101];
+
+/// The reader that waits for no commits.
+const WITNESS: u32 = 110;
+/// The process that runs transactions.
+pub(crate) const PAYER: u32 = 60;
 
 /// A drawn run, and what only the simulated cluster knows.
 #[derive(Clone, Debug)]
@@ -32,8 +45,24 @@ pub(crate) struct Drawn {
     pub(crate) ends: Vec<i64>,
     /// By group and partition: the member that owned it last.
     pub(crate) owners: BTreeMap<(String, i32), u32>,
+    /// What lies in the logs and was never committed: partition, record, offset.
+    hidden: Vec<(i32, RecordId, i64)>,
     /// The groups' names.
     pub(crate) groups: Vec<String>,
+    /// Where owners began that had no choice: nothing else can have stood committed.
+    pub(crate) beginnings: Vec<Beginning>,
+    /// The time of the last read or event of a group.
+    clock: u64,
+}
+
+/// An owner was given a partition of which its group had committed everything below one place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning {
+    pub(crate) owner: u32,
+    pub(crate) partition: i32,
+    pub(crate) given: u64,
+    /// The place in the log of the last committed record.
+    pub(crate) committed: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +96,10 @@ pub(crate) fn draw(seed: u64, shape: Shape) -> Drawn {
         logs: vec![Vec::new(); partitions],
         ends: vec![0; partitions],
         owners: BTreeMap::new(),
+        hidden: Vec::new(),
         groups: (0..shape.groups).map(|group| format!("group-{group}")).collect(),
+        beginnings: Vec::new(),
+        clock: 0,
     };
     let header = EventKind::RunStarted {
         format_version: crate::history::FORMAT_VERSION,
@@ -85,15 +117,18 @@ pub(crate) fn draw(seed: u64, shape: Shape) -> Drawn {
         let role = ProcessRole::Producer { name: "chatters".to_owned(), index: process, incarnation: 0 };
         drawn.run.event(0, EventKind::ProcessStarted { process: ProcessId(process), role });
     }
+    transact::transact(&mut drawn, &mut rng);
     produce(&mut drawn, shape, &mut rng);
     disturb(&mut drawn, shape);
     let loaded = drawn.run.history.events.last().map_or(0, |event| event.time_ns.0);
-    for process in 0..shape.producers {
+    for process in (0..shape.producers).chain([PAYER]) {
         let reason = "the load ended".to_owned();
         drawn.run.event(loaded, EventKind::ProcessEnded { process: ProcessId(process), reason });
     }
-    consume(&mut drawn, &mut rng);
+    drawn.clock = loaded;
+    consume::consume(&mut drawn, &mut rng);
     drain(&mut drawn);
+    bear_witness(&mut drawn);
     drawn.reseal();
     drawn
 }
@@ -139,11 +174,13 @@ fn disturb(drawn: &mut Drawn, shape: Shape) {
     let (struck, healed) = (u64::from(shape.sends) / 3 * STEP, u64::from(shape.sends) * 2 / 3 * STEP);
     drawn.run.plan.steps.push(Step {
         fault: fault.clone(),
-        kind: FaultKind::Kill { signal: Signal::Kill },
+        kind: FaultKind::Kill(Kill { signal: Signal::Kill }),
         target: Target::Broker(BrokerId(2)),
         draw: vec![2, 1, 3],
         start: PlannedStart::AtMs(0),
         duration_ms: 1,
+        seed: 0,
+        series: None,
     });
     let standing = |registered: bool, in_isr_of| Some(Standing { registered, replica_of: 2, in_isr_of, leads: 0 });
     let running = |started_at: &str| ProcessState::Running { started_at: started_at.to_owned() };
@@ -151,7 +188,7 @@ fn disturb(drawn: &mut Drawn, shape: Shape) {
         fault: fault.clone(),
         moment,
         target: BrokerId(2),
-        observation: Observation { process, probe, standing },
+        observation: Observation { process, probe, standing, sights: Vec::new() },
     };
     let answered = Probe::Answered { elapsed_ms: 3 };
     let inject = |stage| EventKind::Inject { fault: fault.clone(), stage };
@@ -160,11 +197,11 @@ fn disturb(drawn: &mut Drawn, shape: Shape) {
     let exited = ProcessState::Exited { exit_code: 137 };
     let events = [
         (struck - 2, look(Moment::Before, before, answered.clone(), standing(true, 2))),
-        (struck - 1, inject(FaultStage::Invoke { targets: vec![BrokerId(2)] })),
+        (struck - 1, inject(FaultStage::Invoke { targets: vec![BrokerId(2).into()] })),
         (struck, inject(FaultStage::Ok)),
         (struck + STEP, look(Moment::During, exited.clone(), Probe::Refused, standing(true, 2))),
         (struck + 6 * STEP, look(Moment::During, exited, Probe::Refused, standing(false, 0))),
-        (healed - 1, heal(FaultStage::Invoke { targets: vec![BrokerId(2)] })),
+        (healed - 1, heal(FaultStage::Invoke { targets: vec![BrokerId(2).into()] })),
         (healed, heal(FaultStage::Ok)),
         (healed + 3 * STEP, look(Moment::After, running("2026-01-01T00:00:09Z"), answered, standing(true, 2))),
         (healed + 4 * STEP, EventKind::ClusterWhole { waited_ms: 4 }),
@@ -174,61 +211,48 @@ fn disturb(drawn: &mut Drawn, shape: Shape) {
     }
 }
 
-/// Each group reads each partition to its end; now and then another member takes over and reads from the last commit.
-fn consume(drawn: &mut Drawn, rng: &mut ChaCha8Rng) {
-    for (number, group) in (0u32..).zip(drawn.groups.clone()) {
-        let members = [10 + 2 * number, 11 + 2 * number];
-        for (member, process) in (0u32..).zip(members) {
-            drawn.run.member(process, &group, member);
-        }
-        for partition in 0..drawn.logs.len() {
-            let owner = consume_partition(drawn, members, partition, rng);
-            let partition = partition.try_into().expect("few partitions");
-            drawn.owners.insert((group.clone(), partition), owner);
-        }
-    }
-}
-
-fn consume_partition(drawn: &mut Drawn, members: [u32; 2], at: usize, rng: &mut ChaCha8Rng) -> u32 {
-    let partition: i32 = at.try_into().expect("few partitions");
-    let time = drawn.run.history.events.last().map_or(0, |event| event.time_ns.0);
-    let partitions = vec![TopicPartition::new("chat", partition)];
-    let assigned = |owner| EventKind::Assigned { process: ProcessId(owner), partitions: partitions.clone() };
-    let mut owner = members[at % 2];
-    drawn.run.event(time, assigned(owner));
-    let (mut next, mut committed) = (0, 0);
-    while next < drawn.logs[at].len() {
-        if rng.random_bool(0.05) {
-            let revoked = RevocationCause::Rebalance;
-            let process = ProcessId(owner);
-            drawn.run.event(time, EventKind::Revoked { process, partitions: partitions.clone(), cause: revoked });
-            owner = members[usize::from(owner == members[0])];
-            drawn.run.event(time, assigned(owner));
-            next = committed;
-        }
-        let Appended { record, offset, .. } = drawn.logs[at][next];
-        drawn.run.read(owner, partition, offset, record);
-        next += 1;
-        if rng.random_bool(0.3) {
-            committed = next;
-        }
-    }
-    owner
-}
-
 fn drain(drawn: &mut Drawn) {
     for process in DRAINS {
         drawn.run.drain_reader(process);
         for partition in 0..drawn.logs.len() {
             for Appended { record, offset, .. } in drawn.logs[partition].clone() {
-                drawn.run.read(process, partition.try_into().expect("few partitions"), offset, record);
+                drawn.read(process, partition.try_into().expect("few partitions"), offset, record);
             }
         }
     }
 }
 
+/// One more reader, which is shown everything.
+fn bear_witness(drawn: &mut Drawn) {
+    drawn.run.history.processes.insert(ProcessId(WITNESS), ProcessRole::Witness);
+    for partition in 0..drawn.logs.len() {
+        let place = partition.try_into().expect("few partitions");
+        let hidden = drawn.hidden.iter().filter(|(there, ..)| *there == place);
+        let hidden = hidden.map(|(_, record, offset)| (*offset, *record));
+        let shown = drawn.logs[partition].iter().map(|appended| (appended.offset, appended.record));
+        let mut all: Vec<_> = hidden.chain(shown).collect();
+        all.sort_unstable();
+        for (offset, record) in all {
+            drawn.read(WITNESS, place, offset, record);
+        }
+    }
+}
+
 impl Drawn {
-    /// Writes the events that depend on everything before: end offsets, positions, and the closing counts.
+    /// The next moment.
+    fn tick(&mut self) -> u64 {
+        self.clock += STEP / 1_000;
+        self.clock
+    }
+
+    /// A reader reads a record, later than everything before.
+    pub(crate) fn read(&mut self, reader: u32, partition: i32, offset: i64, record: RecordId) {
+        let time = self.tick();
+        self.run.read_at(time, reader, partition, offset, record);
+    }
+
+    /// Writes the events that depend on everything before: end offsets, positions, what the
+    /// replicas store, and the closing counts.
     pub(crate) fn reseal(&mut self) {
         let closing = |kind: &EventKind| {
             matches!(kind, EventKind::EndOffsets { .. } | EventKind::Drained { .. } | EventKind::RunEnded { .. })
@@ -247,6 +271,7 @@ impl Drawn {
                 }
             }
         }
+        self.store();
         self.recount();
     }
 

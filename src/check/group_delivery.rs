@@ -8,7 +8,8 @@
 //!
 //! **Why Kafka promises it.** A group starts at the earliest offset or at its last commit, and a member commits only what
 //! it was given; so between two commits nothing is skipped, through every rebalance (at-least-once). Members that commit
-//! before they process lose records only if the *member* dies in between, which no fault here does.
+//! before they process lose records if the *member* dies in between: what `crashed` finds to be lost in that way is excused
+//! here, told in the notes, and `crash-skip`'s to judge.
 //!
 //! **Which reads count**: those of the group's members, also of corrupt bytes at the record's offset (that is `corrupt`'s).
 //! What the log itself lost is `lost-write`'s alone. With `auto.offset.reset = latest` a group owes nothing below the
@@ -16,9 +17,8 @@
 //!
 //! An offset at which reads show two records owes nobody anything: which one it holds is `inconsistent-offsets`' question.
 //!
-//! **Not judged**: reading a record again is redelivery, which at-least-once allows, whatever the commit mode; it is
-//! counted in the notes. So are moments at which two members held one partition: a member may learn late that it lost a
-//! partition, so that overlapping ownership alone is no proof of a violation.
+//! **Not judged**: reading a record again is `redelivery`'s. Moments at which two members held one partition are told in the
+//! notes: a member may learn late that it lost a partition, so that overlapping ownership alone is no proof of a violation.
 //!
 //! **When it cannot tell**: the record lies beyond what the group reached (the group did not finish its drain); the
 //! partition was not drained, so that nobody knows what is owed; in a cut history, where a member's last reads may be
@@ -26,19 +26,21 @@
 //!
 //! **Examined**: records owed, once a group. A scenario without groups gives this check nothing to examine by
 //! construction: it is valid, and says so.
+//!
+//! **Where it went wrong** is for others to say: inside an ownership interval `poll-skip`, where one begins `group-skip`.
 
 use std::sync::Arc;
 
 use crate::anomaly::{Anomaly, CheckName, CheckResult};
-use crate::kafka::{Offset, Outcome};
+use crate::kafka::Offset;
 use crate::scenario::GroupSpec;
 
-use super::Checker;
 use super::evidence::{Evidence, PartitionEvidence};
 use super::finding::Findings;
 use super::index::Slot;
 use super::log::Content;
 use super::ownership;
+use super::{Checker, crashed};
 
 /// Looks for records that a group never got.
 pub struct GroupDelivery;
@@ -49,6 +51,7 @@ struct Gaps {
     owed: u64,
     beyond: u64,
     uncertain: u64,
+    excused: u64,
 }
 
 impl Checker for GroupDelivery {
@@ -74,7 +77,7 @@ impl Checker for GroupDelivery {
 
 fn check_group(evidence: &Evidence<'_>, group: &GroupSpec, findings: &mut Findings) {
     let number = evidence.readers.group(&group.name).expect("the scenario's groups are numbered");
-    let (mut owed, mut redelivered) = (0, 0);
+    let (mut owed, mut excused) = (0, 0);
     for partition in &evidence.partitions {
         if !group.topics.iter().any(|topic| **topic == *partition.topic) {
             continue;
@@ -94,15 +97,18 @@ fn check_group(evidence: &Evidence<'_>, group: &GroupSpec, findings: &mut Findin
             ));
         }
         owed += gaps.owed;
-        redelivered += partition.log.group_reads[number] - partition.log.by_group[number].count();
+        excused += gaps.excused;
     }
     findings.examined += owed;
     if owed == 0 {
         findings.doubt(format!("Nothing was owed to {}: no acknowledged record was found in its topics.", group.name));
     }
-    if redelivered > 0 {
-        findings
-            .remark(format!("{} read {redelivered} records again, which at-least-once delivery allows.", group.name));
+    if excused > 0 {
+        findings.remark(format!(
+            "{excused} records were committed by members of {} that were killed before they processed them: crash-skip judges \
+             them.",
+            group.name
+        ));
     }
 }
 
@@ -116,15 +122,13 @@ fn check_partition(
     let log = &partition.log;
     let reached = reached(evidence, partition, number);
     let from = first_owed(partition, group, number);
+    let excused = crashed::excused(evidence, partition, group, number);
     let mut gaps = Gaps::default();
     for (place, sighting) in log.sightings.iter().enumerate() {
-        let Some(slot) = sighting.slot().filter(|_| log.drained.get(place) && sighting.offset >= from) else {
-            continue;
-        };
-        let send = partition.sends.send(slot);
-        if send.outcome == Outcome::Fail || partition.is_contested(place) {
+        if sighting.offset < from {
             continue;
         }
+        let Some((slot, send)) = partition.certain(place) else { continue };
         gaps.owed += 1;
         if is_delivered(partition, number, slot, place) {
             continue;
@@ -133,6 +137,8 @@ fn check_partition(
             gaps.uncertain += 1;
         } else if sighting.offset >= reached {
             gaps.beyond += 1;
+        } else if excused.iter().any(|window| window.contains(&sighting.offset)) {
+            gaps.excused += 1;
         } else {
             findings.violation(|| {
                 let text = format!(
@@ -161,7 +167,7 @@ pub(super) fn reached(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>
 }
 
 /// A group that starts at the end of the log owes nothing from before its first read.
-fn first_owed(partition: &PartitionEvidence<'_>, group: &GroupSpec, number: usize) -> Offset {
+pub(super) fn first_owed(partition: &PartitionEvidence<'_>, group: &GroupSpec, number: usize) -> Offset {
     let reset = group.config.get("auto.offset.reset").map(String::as_str);
     if !matches!(reset, Some("latest" | "largest" | "end")) {
         return Offset(0);
@@ -171,7 +177,8 @@ fn first_owed(partition: &PartitionEvidence<'_>, group: &GroupSpec, number: usiz
     first.map_or(Offset(i64::MAX), |place| log.sightings[place].offset)
 }
 
-fn is_delivered(partition: &PartitionEvidence<'_>, group: usize, slot: Slot, place: usize) -> bool {
+/// Whether some member of the group got the record of a sighting, or corrupt bytes in its place.
+pub(super) fn is_delivered(partition: &PartitionEvidence<'_>, group: usize, slot: Slot, place: usize) -> bool {
     let log = &partition.log;
     let got = &log.by_group[group];
     got.get(place)

@@ -2,7 +2,9 @@
 //!
 //! A *sighting* is one content at one offset, however many readers saw it; sightings are ordered by offset, so holes
 //! (transaction markers, compacted offsets) cost nothing and no structure grows with the offsets' values. Sixteen bytes a
-//! sighting, one bit a sighting and reader, five bytes a send.
+//! sighting, one bit a sighting and drain reader, two a sighting and group, five bytes a send.
+//!
+//! What a witness read (`ProcessRole::Witness`) is left out: it was given what nobody relies on.
 //!
 //! The *final log* is what the drain readers saw: they started when the load had ended and share nothing with it. Beyond
 //! the offset that any of them reached, what the groups' members read stands in for it.
@@ -90,6 +92,8 @@ pub struct Log {
     pub by_drain: Vec<Bits>,
     /// By group: which sightings are its members'.
     pub by_group: Vec<Bits>,
+    /// By group: which sightings its members read more than once.
+    pub again_by_group: Vec<Bits>,
     /// By group: how many reads its members made.
     pub group_reads: Vec<u64>,
     /// By group: one past the highest offset that its members read.
@@ -109,6 +113,9 @@ impl Log {
     /// Brings the reads of one partition together.
     pub fn new(reads: &[ReadRow], index: &SendIndex<'_>, readers: &Readers) -> Self {
         let mut order: Vec<u32> = (0..row_number(reads.len())).collect();
+        if readers.have_witness() {
+            order.retain(|row| !readers.is_witness(reads[*row as usize].reader));
+        }
         // Each reader's rows ascend, so that with the readers one after another a merging sort has few runs to merge.
         order.sort_by_key(|row| reads[*row as usize].reader);
         order.sort_by(|left, right| {
@@ -160,6 +167,7 @@ impl Log {
         let len = self.sightings.len();
         self.by_drain = vec![Bits::unset(len); readers.drains.len()];
         self.by_group = vec![Bits::unset(len); readers.groups.len()];
+        self.again_by_group = self.by_group.clone();
         self.drained = Bits::unset(len);
         let mut sighting = 0;
         for row in order {
@@ -175,6 +183,9 @@ impl Log {
                     self.drain_reached[reader] = self.drain_reached[reader].max(past);
                 }
                 Some(Party::Group(group)) => {
+                    if self.by_group[group].get(sighting) {
+                        self.again_by_group[group].set(sighting);
+                    }
                     self.by_group[group].set(sighting);
                     self.group_reads[group] += 1;
                     self.group_reached[group] = self.group_reached[group].max(past);

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::anomaly::{CheckName, CheckResult, Validity};
 
 use super::check_all;
-use super::damage::{ALL, Damage};
+use super::damage::{ALL, Damage, pass_over_another};
 use super::generator::{Drawn, Shape, draw};
 
 fn answers(drawn: &Drawn) -> Vec<CheckResult> {
@@ -31,14 +31,13 @@ fn shape() -> impl Strategy<Value = Shape> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_clean_run_is_valid_in_every_check(seed in any::<u64>(), shape in shape()) {
         let answers = answers(&draw(seed, shape));
         prop_assert!(not_valid(&answers).is_empty(), "{answers:#?}");
     }
-
 }
 
 proptest! {
@@ -60,6 +59,14 @@ proptest! {
 }
 
 #[test]
+fn a_fault_that_may_be_passed_over_takes_nothing_from_a_run_with_another() {
+    let mut drawn = draw(7, Shape::SAMPLE);
+    pass_over_another(&mut drawn).expect("the sample has a fault");
+    let answers = answers(&drawn);
+    assert!(not_valid(&answers).is_empty(), "{answers:#?}");
+}
+
+#[test]
 fn every_damage_against_every_checker() {
     let mut table = format!("{:<45}", "");
     for check in CheckName::ALL {
@@ -69,6 +76,7 @@ fn every_damage_against_every_checker() {
         write!(table, "\n{name:<45}").expect("a string takes everything");
         for answer in answers {
             let cell = match answer.validity {
+                Validity::Skipped => "skipped".to_owned(),
                 Validity::Valid => "-".to_owned(),
                 Validity::Unknown => "unknown".to_owned(),
                 Validity::Invalid => format!("invalid ({})", answer.found),

@@ -5,8 +5,80 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::{EventKind, History, ProcessRole};
-use crate::kafka::{ProcessId, TopicPartition};
+use crate::history::{Event, EventKind, History, ProcessRole};
+use crate::kafka::{ProcessId, TimeNs, TopicPartition};
+
+/// One ownership interval; both ends belong to it. One that nothing ended has no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// When the member was given the partition.
+    pub from: TimeNs,
+    /// When it gave it up, lost it, or died.
+    pub until: Option<TimeNs>,
+}
+
+impl Interval {
+    /// Whether the member owned the partition at a time after `from`.
+    pub fn lasts_at(&self, time: TimeNs) -> bool {
+        self.until.is_none_or(|until| time <= until)
+    }
+}
+
+/// Every ownership interval of every partition.
+#[derive(Clone, Debug, Default)]
+pub struct Intervals(BTreeMap<TopicPartition, BTreeMap<ProcessId, Vec<Interval>>>);
+
+impl Intervals {
+    /// Reads the events once.
+    pub fn new(history: &History) -> Self {
+        let mut all = Self::default();
+        for event in in_time_order(history) {
+            match &event.kind {
+                EventKind::Assigned { process, partitions } => {
+                    for partition in partitions {
+                        let intervals = all.0.entry(partition.clone()).or_default().entry(*process).or_default();
+                        // Whoever is given what it has begins anew: from its group's commit, not from where it was.
+                        end(intervals, event.time_ns);
+                        intervals.push(Interval { from: event.time_ns, until: None });
+                    }
+                }
+                EventKind::Revoked { process, partitions, .. } => {
+                    for partition in partitions {
+                        let owners = all.0.get_mut(partition);
+                        owners.and_then(|owners| owners.get_mut(process)).into_iter().for_each(|intervals| {
+                            end(intervals, event.time_ns);
+                        });
+                    }
+                }
+                EventKind::ProcessEnded { process, .. } => {
+                    for intervals in all.0.values_mut().filter_map(|owners| owners.get_mut(process)) {
+                        end(intervals, event.time_ns);
+                    }
+                }
+                _ => {}
+            }
+        }
+        all
+    }
+
+    /// A member's intervals of a partition, in time order.
+    pub fn of(&self, partition: &TopicPartition, process: ProcessId) -> &[Interval] {
+        self.0.get(partition).and_then(|owners| owners.get(&process)).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn end(intervals: &mut [Interval], time: TimeNs) {
+    if let Some(last) = intervals.last_mut() {
+        last.until.get_or_insert(time);
+    }
+}
+
+/// The events by time. Events of clients in processes of their own are written when they arrive, which is a little later.
+pub(super) fn in_time_order(history: &History) -> Vec<&Event> {
+    let mut events: Vec<&Event> = history.events.iter().collect();
+    events.sort_by_key(|event| event.time_ns);
+    events
+}
 
 /// One sentence for each group in which two members held a partition at the same time.
 pub fn overlaps(history: &History) -> Vec<String> {

@@ -1,8 +1,9 @@
 //! `phantom`: a record was read that nobody sent, or whose send certainly failed.
 //!
 //! **Definition.** Some reader read an intact record whose (process, sequence) was never sent to the partition in this
-//! run; or one whose send is `fail` (the analogue of Jepsen's G1a: a failed write became visible); or a record that
-//! carries no header of this run, although the run made the topic for itself.
+//! run; or one whose send is `fail` (the analogue of Jepsen's G1a: a failed write became visible), unless its producer runs
+//! transactions: that is `aborted-read`; or a record that carries no header of this run, although the run made the topic for
+//! itself.
 //!
 //! **Why Kafka promises it.** A broker invents no records. A send is `fail` only where the client library knows that the
 //! record was never persisted, so reading it afterwards means that an outcome which the application relied on was wrong.
@@ -64,7 +65,7 @@ fn check_sighting(
     match (partition.content(sighting), sighting.slot()) {
         (Content::Intact(record), Some(slot)) => {
             let send = partition.sends.send(slot);
-            if send.outcome == Outcome::Fail {
+            if send.outcome == Outcome::Fail && !evidence.transactions.are_of(record.process) {
                 findings.violation(|| {
                     let text = format!(
                         "{} lies at offset {offset}, although its send certainly failed.",

@@ -1,13 +1,19 @@
 //! Proofs by hand: what each kind of fault has to show, and what the sentence says when it did not.
 
-use crate::fault::{FaultKind, Moment, Observation, Probe, ProcessState, Signal, Standing};
+use crate::fault::kinds::kill::Kill;
+use crate::fault::kinds::pause::Pause;
+use crate::fault::kinds::restart::Restart;
+use crate::fault::kinds::stop::Stop;
+use crate::fault::{
+    FaultKind, Look, Moment, Observation, Probe, ProcessState, Signal, Standing, Testimony, Times, Victim,
+};
 use crate::kafka::{BrokerId, TimeNs};
 
-use super::proof::{Look, Proof, Times, prove};
+use super::proof::{Proof, prove};
 
-const KILL: FaultKind = FaultKind::Kill { signal: Signal::Kill };
-const STOP: FaultKind = FaultKind::Stop { grace_ms: 1000 };
-const RESTART: FaultKind = FaultKind::Restart { grace_ms: 1000 };
+const KILL: FaultKind = FaultKind::Kill(Kill { signal: Signal::Kill });
+const STOP: FaultKind = FaultKind::Stop(Stop { grace_ms: 1000 });
+const RESTART: FaultKind = FaultKind::Restart(Restart { grace_ms: 1000 });
 const FIRST_LIFE: &str = "2026-01-01T00:00:00.5Z";
 const SECOND_LIFE: &str = "2026-01-01T00:00:00.51Z";
 const ANSWERED: Probe = Probe::Answered { elapsed_ms: 2 };
@@ -26,7 +32,8 @@ fn exited(exit_code: i64) -> ProcessState {
 
 fn look(seconds: f64, moment: Moment, process: ProcessState, probe: Probe) -> Look {
     let time = TimeNs::from_millis(std::time::Duration::from_secs_f64(seconds).as_millis().try_into().expect("short"));
-    (time, moment, BrokerId(2), Observation { process, probe, standing: None })
+    let seen = Observation { process, probe, standing: None, sights: Vec::new() };
+    Look { time, moment, target: BrokerId(2).into(), seen }
 }
 
 fn before() -> Look {
@@ -38,14 +45,18 @@ fn after(life: &str) -> Look {
 }
 
 fn standing(mut look: Look, registered: bool, in_isr_of: u32) -> Look {
-    look.3.standing = Some(Standing { registered, replica_of: 3, in_isr_of, leads: 0 });
+    look.seen.standing = Some(Standing { registered, replica_of: 3, in_isr_of, leads: 0 });
     look
 }
 
 /// Injected at 10 s, healed at 30 s.
 fn proof(kind: &FaultKind, looks: &[Look]) -> Proof {
     let times = Times { injected: Some(TimeNs::from_millis(10_000)), healed: Some(TimeNs::from_millis(30_000)) };
-    prove(kind, looks, &[BrokerId(2)], times)
+    prove(kind, &seen(looks), &[BrokerId(2).into()], times)
+}
+
+fn seen(looks: &[Look]) -> Testimony {
+    Testimony { looks: looks.to_vec(), ..Testimony::default() }
 }
 
 #[track_caller]
@@ -68,7 +79,7 @@ fn a_kill_is_proven_by_three_witnesses() {
     assert!(proof.proven);
     assert_eq!(
         proof.sentence,
-        "exited 137; port refused; fenced by the controller after 6.1 s; then a new life answered; back in every ISR \
+        "exited 137; port refused; fenced by the controller after 6.1 s; then a new life answered; back in all its ISRs \
          8.2 s after the heal"
     );
 }
@@ -83,7 +94,7 @@ fn the_standing_of_a_broker_that_does_not_answer_yet_is_its_former_lifes() {
         standing(look(35.5, Moment::After, running(SECOND_LIFE), ANSWERED), true, 3),
     ];
     let sentence = proof(&KILL, &looks).sentence;
-    assert!(sentence.ends_with("back in every ISR 5.5 s after the heal"), "{sentence}");
+    assert!(sentence.ends_with("back in all its ISRs 5.5 s after the heal"), "{sentence}");
 }
 
 #[test]
@@ -110,7 +121,7 @@ fn another_exit_code_than_the_signals_proves_nothing() {
 fn each_signal_has_its_own_exit_code() {
     for (signal, code) in [(Signal::Kill, 137), (Signal::Term, 143), (Signal::Abort, 134)] {
         let looks = [before(), look(11.0, Moment::During, exited(code), Probe::Unreachable), after(SECOND_LIFE)];
-        assert!(proof(&FaultKind::Kill { signal }, &looks).proven);
+        assert!(proof(&FaultKind::Kill(Kill { signal }), &looks).proven);
     }
 }
 
@@ -156,7 +167,7 @@ fn a_restart_is_proven_by_another_life() {
 #[test]
 fn a_pause_is_proven_by_silence_and_the_same_life() {
     let frozen = look(11.0, Moment::During, paused(), Probe::Silent);
-    let proof_of = |looks: &[Look]| proof(&FaultKind::Pause, looks);
+    let proof_of = |looks: &[Look]| proof(&FaultKind::Pause(Pause {}), looks);
     let proven = proof_of(&[before(), frozen.clone(), after(FIRST_LIFE)]);
     assert!(proven.proven);
     assert_eq!(proven.sentence, "paused; connected but silent; then the same life answered");
@@ -168,17 +179,28 @@ fn a_pause_is_proven_by_silence_and_the_same_life() {
 #[test]
 fn one_unproven_target_makes_the_fault_unproven() {
     let mut looks = vec![before(), look(11.0, Moment::During, exited(137), Probe::Refused), after(SECOND_LIFE)];
-    let targets = [BrokerId(2), BrokerId(3)];
-    let proof = prove(&KILL, &looks, &targets, Times::default());
+    let targets = [2, 3].map(|id| Victim::Broker(BrokerId(id)));
+    let proof = prove(&KILL, &seen(&looks), &targets, Times::default());
     assert!(!proof.proven);
     assert!(proof.sentence.contains("broker-3: missing: a look at it before the fault"), "{}", proof.sentence);
     for look in looks.clone() {
-        looks.push((look.0, look.1, BrokerId(3), look.3));
+        looks.push(Look { target: BrokerId(3).into(), ..look });
     }
-    assert!(prove(&KILL, &looks, &targets, Times::default()).proven);
+    assert!(prove(&KILL, &seen(&looks), &targets, Times::default()).proven);
 }
 
 #[test]
 fn a_fault_without_targets_is_unproven() {
-    assert!(!prove(&KILL, &[], &[], Times::default()).proven);
+    assert!(!prove(&KILL, &seen(&[]), &[], Times::default()).proven);
+}
+
+#[test]
+fn a_killed_broker_that_somebody_started_before_its_time_is_no_proof() {
+    let looks = [
+        before(),
+        look(11.0, Moment::During, exited(137), Probe::Refused),
+        look(14.0, Moment::During, running(SECOND_LIFE), Probe::Refused),
+        after(SECOND_LIFE),
+    ];
+    assert_unproven(&proof(&KILL, &looks), "its staying down (it ran after 4.0 s)");
 }

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::history::event::{LogRange, Position};
+use crate::history::event::{LogRange, Position, RevocationCause};
 use crate::history::{Closure, Event, EventKind, History, PartitionHistory, ProcessRole, ReadRow, SendRow};
 use crate::kafka::{
     Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex, TopicPartition,
 };
 use crate::plan::{Plan, PlannedPhases};
-use crate::scenario::{ClusterKind, ClusterSpec, CommitMode, EvidenceFloor, GroupSpec, Phases, Scenario, TopicSpec};
+use crate::scenario::{
+    ClusterKind, ClusterSpec, CommitMode, EvidenceFloor, GroupSpec, Phases, ProducerSpec, Rate, Scenario, TopicSpec,
+    TransactionSpec,
+};
 
 use super::timeline::PartitionKey;
 
@@ -107,6 +110,30 @@ impl RunBuilder {
         });
     }
 
+    /// An intact read at a time.
+    pub(crate) fn read_at(&mut self, time: u64, reader: u32, partition: i32, offset: i64, record: RecordId) {
+        self.read(reader, partition, offset, record);
+        self.rows(partition).reads.last_mut().expect("it was added").read_ns = TimeNs(time);
+    }
+
+    /// A member was given a partition.
+    pub(crate) fn assigned(&mut self, time: u64, member: u32, partition: i32) {
+        let partitions = vec![TopicPartition::new("chat", partition)];
+        self.event(time, EventKind::Assigned { process: ProcessId(member), partitions });
+    }
+
+    /// A member gave a partition up, lost it, or died.
+    pub(crate) fn revoked(&mut self, time: u64, member: u32, partition: i32, cause: RevocationCause) {
+        let partitions = vec![TopicPartition::new("chat", partition)];
+        self.event(time, EventKind::Revoked { process: ProcessId(member), partitions, cause });
+    }
+
+    /// A member's commit was answered, or given up.
+    pub(crate) fn committed(&mut self, time: u64, member: u32, outcome: Outcome, partition: i32, offset: i64) {
+        let positions = vec![Position { partition: TopicPartition::new("chat", partition), offset: Offset(offset) }];
+        self.event(time, EventKind::Committed { process: ProcessId(member), outcome, positions, error: None });
+    }
+
     /// A drain reader, made known.
     pub(crate) fn drain_reader(&mut self, process: u32) -> u32 {
         let reader = self.history.processes.values().filter(|role| matches!(role, ProcessRole::Drain { .. })).count();
@@ -130,12 +157,30 @@ impl RunBuilder {
         self.history.processes.insert(ProcessId(process), role);
     }
 
+    /// The scenario says that producers of this name run transactions.
+    pub(crate) fn runs_transactions(&mut self, name: &str) {
+        let second = Duration::from_secs(1);
+        self.scenario.producers.push(ProducerSpec {
+            name: name.to_owned(),
+            count: 1,
+            topic: "chat".to_owned(),
+            partitions: Vec::new(),
+            rate: Rate::Max,
+            size_bytes: (BYTES, BYTES),
+            keys: 1,
+            in_flight: 100,
+            transactions: Some(TransactionSpec { records: 10, every: second, abort_millionths: 0, timeout: second }),
+            config: BTreeMap::new(),
+        });
+    }
+
     /// The cluster's answer on ranges: `(partition, start, end)`.
     pub(crate) fn end_offsets(&mut self, ranges: &[(i32, i64, i64)]) {
         let ranges = ranges.iter().map(|(partition, start, end)| LogRange {
             partition: TopicPartition::new("chat", *partition),
             start: Offset(*start),
             end: Offset(*end),
+            high_watermark: None,
         });
         let ranges = ranges.collect();
         self.event(3_000_000, EventKind::EndOffsets { ranges });
@@ -190,6 +235,7 @@ fn scenario(partitions: u32) -> Scenario {
             brokers: 3,
             image: None,
             heap_bytes: 0,
+            disk_bytes: None,
             start_limit: second,
             config: BTreeMap::new(),
             attach: None,
@@ -199,6 +245,7 @@ fn scenario(partitions: u32) -> Scenario {
         groups: Vec::new(),
         phases: Phases { warmup: second, chaos: second, recovery: second, drain: second },
         faults: Vec::new(),
+        safety: crate::scenario::Safety::default(),
         expect: BTreeMap::new(),
         evidence: EvidenceFloor { acked: 1, sends_per_fault: 1 },
         thresholds: Vec::new(),
@@ -207,5 +254,13 @@ fn scenario(partitions: u32) -> Scenario {
 
 fn plan() -> Plan {
     let phases = PlannedPhases { warmup_ms: 1000, chaos_ms: 1000, recovery_limit_ms: 1000, drain_limit_ms: 1000 };
-    Plan { schema_version: 1, scenario: "by-hand".to_owned(), seed: 42, phases, steps: Vec::new(), clients: Vec::new() }
+    Plan {
+        schema_version: 1,
+        scenario: "by-hand".to_owned(),
+        seed: 42,
+        phases,
+        steps: Vec::new(),
+        safety: crate::plan::PlannedSafety::default(),
+        clients: Vec::new(),
+    }
 }

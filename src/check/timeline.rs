@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::fault::Deed;
 use crate::history::event::{LogRange, Position};
-use crate::history::{EventKind, History};
-use crate::kafka::{Offset, Partition, ProcessId, TimeNs, TopicIndex, TopicPartition};
+use crate::history::{Event, EventKind, History};
+use crate::kafka::replica::ReplicaLog;
+use crate::kafka::{BrokerId, ClusterView, Offset, Partition, ProcessId, TimeNs, TopicIndex, TopicPartition};
 
 /// A partition as the columnar history names it.
 pub type PartitionKey = (TopicIndex, Partition);
@@ -27,18 +29,30 @@ pub struct Timeline {
     pub run: String,
     /// Each partition's range after the load, from the last `end-offsets`.
     pub ranges: BTreeMap<PartitionKey, LogRange>,
+    /// When these were told.
+    pub ranges_ns: Option<TimeNs>,
+    /// Below which offset faults deleted a partition's records on purpose, and the cluster confirmed it.
+    pub deleted: BTreeMap<PartitionKey, Offset>,
     /// Where each reader stood when its drain ended.
     pub drained: BTreeMap<ProcessId, BTreeMap<PartitionKey, Offset>>,
     /// What the harness said of itself.
     pub harness_errors: Vec<String>,
     /// The signal that interrupted the run.
     pub interrupted: Option<String>,
+    /// The run's deadline in milliseconds, when it passed before the chaos phase was over.
+    pub deadline_ms: Option<u64>,
     /// The cluster after the last heal.
     pub wholeness: Wholeness,
     /// Processes that were started and never ended: rows that they had not handed in yet may be missing.
     pub unfinished: BTreeSet<ProcessId>,
     /// What `run-ended` counted: sends and reads.
     pub totals: Option<(u64, u64)>,
+    /// What was read from each broker's disk in the end, or why nothing was.
+    pub audits: BTreeMap<BrokerId, Result<Vec<ReplicaLog>, String>>,
+    /// Why nobody was to read the brokers' disks.
+    pub audit_skipped: Option<String>,
+    /// What the cluster's metadata was at the last look; `None` when nobody answered then.
+    pub last_view: Option<ClusterView>,
     /// The last event's time.
     pub end: TimeNs,
 }
@@ -49,23 +63,29 @@ impl Timeline {
         let mut timeline = Self {
             run: String::new(),
             ranges: BTreeMap::new(),
+            ranges_ns: None,
+            deleted: BTreeMap::new(),
             drained: BTreeMap::new(),
             harness_errors: Vec::new(),
             interrupted: None,
+            deadline_ms: None,
             wholeness: Wholeness::NotObserved,
             unfinished: BTreeSet::new(),
             totals: None,
+            audits: BTreeMap::new(),
+            audit_skipped: None,
+            last_view: None,
             end: history.events.iter().map(|event| event.time_ns).max().unwrap_or(TimeNs(0)),
         };
         let keys = Keys::new(history);
         for event in &history.events {
-            timeline.take(&event.kind, &keys);
+            timeline.take(event, &keys);
         }
         timeline
     }
 
-    fn take(&mut self, kind: &EventKind, keys: &Keys<'_>) {
-        match kind {
+    fn take(&mut self, event: &Event, keys: &Keys<'_>) {
+        match &event.kind {
             EventKind::RunStarted { run, .. } => self.run.clone_from(run),
             EventKind::ProcessStarted { process, .. } => {
                 self.unfinished.insert(*process);
@@ -74,8 +94,15 @@ impl Timeline {
                 self.unfinished.remove(process);
             }
             EventKind::EndOffsets { ranges } => {
+                self.ranges_ns = Some(event.time_ns);
                 self.ranges =
                     ranges.iter().filter_map(|range| Some((keys.key(&range.partition)?, range.clone()))).collect();
+            }
+            EventKind::Deed { deed: Deed::RecordsDeleted(done), .. } => {
+                if let Some(key) = keys.key(&done.partition) {
+                    let below = self.deleted.entry(key).or_insert(done.log_start);
+                    *below = (*below).max(done.log_start);
+                }
             }
             EventKind::Drained { process, positions } => {
                 let reached = self.drained.entry(*process).or_default();
@@ -88,10 +115,16 @@ impl Timeline {
             }
             EventKind::HarnessError { message } => self.harness_errors.push(message.clone()),
             EventKind::Interrupted { signal } => self.interrupted = Some(signal.clone()),
+            EventKind::DeadlinePassed { deadline_ms } => self.deadline_ms = Some(*deadline_ms),
             // What was whole before a fault says nothing of afterwards.
             EventKind::Inject { .. } | EventKind::Heal { .. } => self.wholeness = Wholeness::NotObserved,
             EventKind::ClusterWhole { .. } => self.wholeness = Wholeness::Whole,
             EventKind::ClusterNotWhole { last_seen, .. } => self.wholeness = Wholeness::NotWhole(last_seen.clone()),
+            EventKind::ClusterObserved { view } => self.last_view = Some(view.clone()),
+            EventKind::ClusterUnreachable { .. } => self.last_view = None,
+            EventKind::ReplicasRead { broker, logs } => drop(self.audits.insert(*broker, Ok(logs.clone()))),
+            EventKind::ReplicasUnread { broker, reason } => drop(self.audits.insert(*broker, Err(reason.clone()))),
+            EventKind::AuditSkipped { reason } => self.audit_skipped = Some(reason.clone()),
             EventKind::RunEnded { sends, reads, .. } => self.totals = Some((*sends, *reads)),
             _ => {}
         }
@@ -99,17 +132,19 @@ impl Timeline {
 }
 
 /// From topic names to the columnar history's keys.
-struct Keys<'a> {
+pub(super) struct Keys<'a> {
     topics: BTreeMap<&'a str, TopicIndex>,
 }
 
 impl<'a> Keys<'a> {
-    fn new(history: &'a History) -> Self {
+    /// The run's topics.
+    pub(super) fn new(history: &'a History) -> Self {
         let topics = (0u16..).zip(&history.topics).map(|(index, name)| (name.as_str(), TopicIndex(index))).collect();
         Self { topics }
     }
 
-    fn key(&self, partition: &TopicPartition) -> Option<PartitionKey> {
+    /// The key of a partition, if the run has it.
+    pub(super) fn key(&self, partition: &TopicPartition) -> Option<PartitionKey> {
         Some((*self.topics.get(partition.topic.as_str())?, partition.partition))
     }
 }

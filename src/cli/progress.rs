@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::{Style, complain};
 use super::{ColorChoice, ProgressChoice};
+use crate::fault::client::ClientState;
 use crate::fault::{Moment, Probe, ProcessState};
 use crate::history::event::FaultStage;
 use crate::history::{Event, EventKind, Phase};
@@ -195,12 +196,14 @@ fn tell(event: &EventKind) -> Option<String> {
         EventKind::Inject { fault, stage } => format!("inject {fault}: {}", tell_stage(stage)),
         EventKind::Heal { fault, stage } => format!("heal {fault}: {}", tell_stage(stage)),
         EventKind::FaultSkipped { fault, reason } => format!("fault {fault} skipped: {reason}"),
+        EventKind::FaultPassedOver { fault, reason } => format!("fault {fault} passed over: {reason}"),
         EventKind::Proof { fault, moment: Moment::During | Moment::After, target, observation } => {
             let process = match &observation.process {
                 ProcessState::Running { .. } => "runs".to_owned(),
                 ProcessState::Paused { .. } => "is paused".to_owned(),
                 ProcessState::Exited { exit_code } => format!("exited {exit_code}"),
                 ProcessState::Missing => "is missing".to_owned(),
+                ProcessState::Unwatched => "has no engine here".to_owned(),
             };
             let probe = match &observation.probe {
                 Probe::Answered { .. } => "answers",
@@ -217,12 +220,20 @@ fn tell(event: &EventKind) -> Option<String> {
             );
             format!("proof {fault}: {target} {process}, {probe}; {standing}")
         }
+        EventKind::ClientProof { fault, moment: Moment::During, look }
+            if matches!(look.state, ClientState::Crashed | ClientState::Frozen) =>
+        {
+            format!("proof {fault}: {} is {}", look.label, look.state)
+        }
         EventKind::ClusterWhole { waited_ms } => format!("cluster whole again after {:.1} s", *waited_ms as f64 / 1e3),
         EventKind::ClusterNotWhole { last_seen, .. } => format!("cluster not whole: {last_seen}"),
         EventKind::EndOffsets { ranges } => {
             format!("end offsets read: {} records", ranges.iter().map(|range| range.end.0 - range.start.0).sum::<i64>())
         }
         EventKind::Interrupted { signal } => format!("interrupted by {signal}"),
+        EventKind::DeadlinePassed { deadline_ms } => {
+            format!("the deadline of {} s is over", *deadline_ms as f64 / 1e3)
+        }
         EventKind::HarnessError { message } => format!("harness error: {message}"),
         EventKind::ClusterUnreachable { reason } => format!("cluster unreachable: {reason}"),
         _ => return None,

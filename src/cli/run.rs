@@ -71,7 +71,9 @@ pub async fn execute(args: &RunArgs, color: ColorChoice) -> ExitCode {
                 Signal::Terminate => ExitCode::Terminated,
             };
             signals.abort();
-            return ExitCode::worst_of(ended.iter().map(|run| run.code).chain([code]));
+            let worst = ExitCode::worst_of(ended.iter().map(|run| run.code).chain([code]));
+            complain(&after_interruption(worst, sources.len() - ended.len()));
+            return worst;
         }
     }
     signals.abort();
@@ -84,6 +86,16 @@ pub async fn execute(args: &RunArgs, color: ColorChoice) -> ExitCode {
         }
     }
     worst
+}
+
+/// What the process exits with, which is not what the verdict of the run says that was interrupted.
+fn after_interruption(worst: ExitCode, left: usize) -> String {
+    let left = match left {
+        0 => String::new(),
+        1 => "; one more scenario was not run".to_owned(),
+        left => format!("; {left} more scenarios were not run"),
+    };
+    format!("interrupted: the exit code is {}{left}\n", worst.as_u8())
 }
 
 /// Every scenario is read before the first one starts, so that a typo in the last costs no hour.
@@ -117,6 +129,7 @@ async fn run_one(source: &Source, args: &RunArgs, color: ColorChoice, interrupt:
         seed: args.seed,
         image: args.image.clone(),
         interrupt: interrupt.clone(),
+        program: own_program(),
         live: Some(live),
         ..Options::default()
     };
@@ -151,6 +164,17 @@ impl Ended {
     }
 }
 
+/// The path of this very program. Only scenarios that crash or freeze clients need it, and say so.
+fn own_program() -> Option<PathBuf> {
+    match std::env::current_exe() {
+        Ok(program) => Some(program),
+        Err(error) => {
+            complain(&format!("warning: this program's own path cannot be found: {error}\n"));
+            None
+        }
+    }
+}
+
 fn exit_code(error: &RunError) -> ExitCode {
     match error {
         // Of an abandoned run the suite adds which signal it was. A run that stands on disk and could not be judged says
@@ -160,6 +184,7 @@ fn exit_code(error: &RunError) -> ExitCode {
         | RunError::Ledger(_)
         | RunError::Cluster(_)
         | RunError::Workload(_)
+        | RunError::NoProgram { .. }
         | RunError::Recorder(_)
         | RunError::Panicked { .. } => ExitCode::Environment,
         RunError::Unclean { .. } => ExitCode::Unclean,

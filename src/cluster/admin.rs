@@ -1,7 +1,15 @@
-//! What an administrator asks of a cluster: make, list, describe and delete topics, and delete groups. In Kafka's own
-//! protocol, because its answers say why something was refused, which client libraries leave out.
-//!
-//! Any broker can be asked: it forwards to the controller what only that can do (KIP-590).
+//! What an administrator asks of a cluster: make, list, describe and delete topics, and delete groups; and, a file each,
+//! Kafka's own levers. In Kafka's own protocol, because its answers say why something was refused, which client libraries
+//! leave out.
+
+mod ask;
+pub mod configs;
+pub mod leaders;
+pub mod listeners;
+pub mod quorum;
+pub mod records;
+pub mod replicas;
+pub mod transactions;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,21 +22,16 @@ use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::{
     CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest, DescribeConfigsRequest, GroupId, TopicName,
 };
-use kafka_protocol::protocol::{Request, StrBytes};
+use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
+
+use ask::{ATTEMPT_LIMIT_MS, Asking, BETWEEN_ATTEMPTS, Said, Whom};
 
 use crate::cluster::peers::Peers;
 use crate::cluster::view::Topics;
-use crate::cluster::wire::{Connection, WireError};
+use crate::cluster::wire::Connection;
 use crate::cluster::{ClusterError, LOOK_LIMIT, view};
-use crate::kafka::BrokerId;
 use crate::scenario::TopicSpec;
-
-/// How long one attempt may take: the controller answers when the change is in its log.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
-const ATTEMPT_LIMIT_MS: i32 = 10_000;
-
-const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
 
 /// `DescribeConfigs` numbers the kinds of things that have a configuration.
 const TOPIC_RESOURCE: i8 = 2;
@@ -39,9 +42,6 @@ pub const TOPIC_ALREADY_EXISTS: i16 = 36;
 pub const UNKNOWN_TOPIC: i16 = 3;
 const UNKNOWN_TOPIC_ID: i16 = 100;
 const GROUP_ID_NOT_FOUND: i16 = 69;
-
-/// Errors that pass by themselves: time-outs, elections of a controller or coordinator, groups whose members are leaving.
-const PASSING: [i16; 7] = [7, 13, 14, 15, 16, 41, 68];
 
 /// Whether something was made or was there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,15 +92,13 @@ pub async fn create_topic(peers: &Peers, topic: &TopicSpec, limit: Duration) -> 
         .with_configs(topic.config.iter().map(|(key, value)| config(key, value)).collect());
     let request = CreateTopicsRequest::default().with_topics(vec![creatable]).with_timeout_ms(ATTEMPT_LIMIT_MS);
     let action = format!("make topic `{}`", topic.name);
-    let answer = ask_until(
-        peers,
-        &action,
-        limit,
+    let asking = Asking { peers, whom: Whom::Anybody, action: action.clone(), limit };
+    let answer = asking.until(
         7,
         |_| request.clone(),
         |answer| {
             let topic = answer.topics.first();
-            topic.map_or((-1, None), |topic| (topic.error_code, topic.error_message.as_ref().map(ToString::to_string)))
+            topic.map_or_else(Said::nothing, |topic| Said::with(topic.error_code, topic.error_message.as_ref()))
         },
     );
     let id = match answer.await {
@@ -138,9 +136,10 @@ pub async fn delete_topic(
             (false, _) => request.with_topic_names(vec![topic_name(topic)]),
         }
     };
-    let answer = ask_until(peers, &action, limit, 6, request, |answer| {
+    let asking = Asking { peers, whom: Whom::Anybody, action: action.clone(), limit };
+    let answer = asking.until(6, request, |answer| {
         let topic = answer.responses.first();
-        topic.map_or((-1, None), |topic| (topic.error_code, topic.error_message.as_ref().map(ToString::to_string)))
+        topic.map_or_else(Said::nothing, |topic| Said::with(topic.error_code, topic.error_message.as_ref()))
     });
     match answer.await {
         Ok(_) => {}
@@ -195,21 +194,17 @@ pub async fn settings(peers: &Peers, topic: &str, limit: Duration) -> Result<Vec
         .with_configuration_keys(None);
     let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
     let action = format!("describe topic `{topic}`");
-    let answer = ask_until(
-        peers,
-        &action,
-        limit,
-        4,
-        |_| request.clone(),
-        |answer| {
-            let result = answer.results.first();
-            result.map_or((-1, None), |result| {
-                (result.error_code, result.error_message.as_ref().map(ToString::to_string))
-            })
-        },
-    );
+    let answer = Asking { peers, whom: Whom::Anybody, action, limit }
+        .until(
+            4,
+            |_| request.clone(),
+            |answer| {
+                let result = answer.results.first();
+                result.map_or_else(Said::nothing, |result| Said::with(result.error_code, result.error_message.as_ref()))
+            },
+        )
+        .await?;
     let mut settings: Vec<Setting> = answer
-        .await?
         .results
         .into_iter()
         .flat_map(|result| result.configs)
@@ -229,36 +224,20 @@ pub async fn settings(peers: &Peers, topic: &str, limit: Duration) -> Result<Vec
 
 /// Deletes a group with its offsets, once its last member is gone.
 pub async fn delete_group(peers: &Peers, group: &str, limit: Duration) -> Result<Deleted, ClusterError> {
-    let began = Instant::now();
     let action = format!("delete group `{group}`");
-    loop {
-        // The coordinator may move while it is asked, so that each attempt looks for it anew.
-        let last_seen = match view::coordinator(peers, group, LOOK_LIMIT).await {
-            Ok(coordinator) => match try_to_delete(peers, coordinator, group).await {
-                Ok(0) => return Ok(Deleted::Gone),
-                Ok(GROUP_ID_NOT_FOUND) => return Ok(Deleted::Absent),
-                Ok(code) if !PASSING.contains(&code) => {
-                    return Err(ClusterError::Refused { action, code, reason: meaning(code) });
-                }
-                Ok(code) => format!("{coordinator}: {}", meaning(code)),
-                Err(error) => format!("{coordinator}: {error}"),
-            },
-            Err(error) => error.to_string(),
-        };
-        if began.elapsed() >= limit {
-            return Err(ClusterError::Unfinished { action, limit_s: limit.as_secs(), last_seen });
-        }
-        tokio::time::sleep(BETWEEN_ATTEMPTS).await;
-    }
-}
-
-async fn try_to_delete(peers: &Peers, coordinator: BrokerId, group: &str) -> Result<i16, WireError> {
-    let unknown = || WireError::Protocol("it is no broker of this cluster".to_owned());
-    let endpoint = peers.endpoint(coordinator).ok_or_else(unknown)?;
-    let mut connection = Connection::open(endpoint, &peers.security, ATTEMPT_LIMIT).await?;
     let id = GroupId(StrBytes::from_string(group.to_owned()));
-    let answer = connection.call(2, |_| DeleteGroupsRequest::default().with_groups_names(vec![id])).await?;
-    Ok(answer.results.first().map_or(-1, |result| result.error_code))
+    let request = DeleteGroupsRequest::default().with_groups_names(vec![id]);
+    let asking = Asking { peers, whom: Whom::OfGroup(group), action, limit };
+    let answer = asking.until(
+        2,
+        |_| request.clone(),
+        |answer| answer.results.first().map_or_else(Said::nothing, |result| Said::code(result.error_code)),
+    );
+    match answer.await {
+        Ok(_) => Ok(Deleted::Gone),
+        Err(ClusterError::Refused { code: GROUP_ID_NOT_FOUND, .. }) => Ok(Deleted::Absent),
+        Err(error) => Err(error),
+    }
 }
 
 fn config(key: &str, value: &str) -> CreatableTopicConfig {
@@ -273,44 +252,6 @@ fn topic_name(topic: &str) -> TopicName {
 /// What an error code means.
 pub fn meaning(code: i16) -> String {
     ResponseError::try_from_code(code).map_or_else(|| format!("error {code}"), |error| format!("{error:?} ({code})"))
-}
-
-/// Asks one broker after another until one carries it out, refuses it for good, or the time is over. `outcome` finds the
-/// error code and the broker's own words in an answer.
-async fn ask_until<R: Request>(
-    peers: &Peers,
-    action: &str,
-    limit: Duration,
-    newest: i16,
-    request: impl Fn(i16) -> R,
-    outcome: impl Fn(&R::Response) -> (i16, Option<String>),
-) -> Result<R::Response, ClusterError> {
-    let began = Instant::now();
-    let mut last_seen = "there is nobody to ask".to_owned();
-    loop {
-        for (broker, endpoint) in &peers.addresses {
-            let attempt = async {
-                let mut connection = Connection::open(endpoint, &peers.security, ATTEMPT_LIMIT).await?;
-                connection.call(newest, &request).await
-            };
-            match attempt.await {
-                Ok(answer) => match outcome(&answer) {
-                    (0, _) => return Ok(answer),
-                    (code, _) if PASSING.contains(&code) => last_seen = format!("{broker}: {}", meaning(code)),
-                    (code, reason) => {
-                        let reason = reason.filter(|text| !text.is_empty()).unwrap_or_else(|| meaning(code));
-                        return Err(ClusterError::Refused { action: action.to_owned(), code, reason });
-                    }
-                },
-                Err(error) => last_seen = format!("{broker}: {error}"),
-            }
-        }
-        if began.elapsed() >= limit {
-            let action = action.to_owned();
-            return Err(ClusterError::Unfinished { action, limit_s: limit.as_secs(), last_seen });
-        }
-        tokio::time::sleep(BETWEEN_ATTEMPTS).await;
-    }
 }
 
 /// The settings as `name=value`, for one line of text.

@@ -6,22 +6,27 @@
 
 pub mod leftovers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
 use crate::cluster::admin::Made;
+use crate::cluster::audit::Audit;
+use crate::cluster::containers::{Containers, ListenersOf};
 use crate::cluster::engine::{Engine, EngineFacts, Part};
 use crate::cluster::ledger::{Entry, Ledger, NamedContainer, Object};
+use crate::cluster::maker::Maker;
 use crate::cluster::peers::Peers;
 use crate::cluster::reach::Reached;
+use crate::cluster::undo::Undo;
 use crate::cluster::view::Topics;
-use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, admin, groups, reach, ready, view, wholeness, wire};
-use crate::fault::{Probe, ProcessState, Signal};
+use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, admin, groups, levers, reach, ready, view, wholeness, wire};
+use crate::fault::{Action, Deed, Need, Probe, ProcessState, Question, Sight};
 use crate::history::Environment;
-use crate::kafka::{self, Access, BrokerId, ClusterView, Endpoint};
+use crate::kafka::levers::Fencing;
+use crate::kafka::{self, Access, BrokerId, ClusterView, Endpoint, TopicPartition};
 use crate::scenario::{AttachSpec, ClusterSpec, TopicSpec};
 
 /// How long it may take to learn that a group does not exist: the first question makes a cluster's offsets topic.
@@ -34,6 +39,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 /// A cluster that is there already.
 pub struct AttachCluster {
+    /// The label of everything that the run makes.
+    label: String,
     access: Access,
     peers: Peers,
     topics: Vec<String>,
@@ -41,6 +48,8 @@ pub struct AttachCluster {
     /// The containers that may be struck, and the engine that has them; none when the scenario names none.
     containers: BTreeMap<BrokerId, String>,
     engine: Option<(Engine, EngineFacts)>,
+    /// What faults are done to; none when the scenario names no container.
+    hosts: Option<Containers>,
     ledger: Arc<Ledger>,
     start_limit: Duration,
     /// Since when broker logs are this run's, in seconds since 1970.
@@ -52,6 +61,7 @@ impl AttachCluster {
     pub async fn attach(
         spec: &ClusterSpec,
         attach: &AttachSpec,
+        label: &str,
         topics: &[TopicSpec],
         groups: &[String],
         ledger: Arc<Ledger>,
@@ -66,7 +76,14 @@ impl AttachCluster {
             Some((engine, facts))
         };
         let reached = whole_within(&access, spec).await?;
+        let hosts = engine.as_ref().map(|(engine, _)| {
+            let maker = Maker::run(label, Arc::clone(&ledger));
+            let listeners = ListenersOf::Asked(reached.peers.clone());
+            Containers::new(engine.clone(), attach.containers.clone(), listeners, maker)
+        });
         let cluster = Self {
+            label: label.to_owned(),
+            hosts,
             access,
             peers: reached.peers,
             topics: topics.iter().map(|topic| topic.name.clone()).collect(),
@@ -174,9 +191,10 @@ impl AttachCluster {
         self.engine.as_ref().map(|(engine, _)| engine).ok_or_else(none)
     }
 
-    fn container(&self, broker: BrokerId) -> Result<(&Engine, &String), ClusterError> {
-        let container = self.containers.get(&broker).ok_or(ClusterError::NotNamed { broker })?;
-        Ok((self.engine()?, container))
+    /// The named containers, if this broker's is one of them.
+    fn reachable(&self, broker: BrokerId) -> Result<&Containers, ClusterError> {
+        let named = self.hosts.as_ref().filter(|hosts| hosts.name(broker).is_ok());
+        named.ok_or(ClusterError::NotNamed { broker })
     }
 }
 
@@ -230,7 +248,7 @@ impl Cluster for AttachCluster {
     }
 
     fn may_strike(&self, broker: BrokerId) -> Result<(), ClusterError> {
-        self.container(broker).map(drop)
+        self.reachable(broker).map(drop)
     }
 
     fn environment(&self) -> Environment {
@@ -278,8 +296,12 @@ impl Cluster for AttachCluster {
     }
 
     async fn process_state(&self, broker: BrokerId) -> Result<ProcessState, ClusterError> {
-        let (engine, container) = self.container(broker)?;
-        engine.process_state(container).await
+        match self.reachable(broker) {
+            Ok(containers) => containers.process_state(broker).await,
+            // A fault that acts through Kafka's protocol may concern a broker whose container nobody named.
+            Err(ClusterError::NotNamed { .. }) => Ok(ProcessState::Unwatched),
+            Err(error) => Err(error),
+        }
     }
 
     async fn probe(&self, broker: BrokerId) -> Probe {
@@ -289,42 +311,66 @@ impl Cluster for AttachCluster {
         }
     }
 
-    async fn kill(&self, broker: BrokerId, signal: Signal) -> Result<(), ClusterError> {
-        let (engine, container) = self.container(broker)?;
-        engine.kill(container, signal).await
+    async fn can(&self, needs: &BTreeSet<Need>) -> Result<(), ClusterError> {
+        match &self.hosts {
+            Some(hosts) => hosts.can(needs).await,
+            None => Ok(()),
+        }
     }
 
-    async fn stop(&self, broker: BrokerId, grace: Duration) -> Result<(), ClusterError> {
-        let (engine, container) = self.container(broker)?;
-        engine.stop(container, grace).await
+    async fn look(&self, broker: BrokerId, questions: &[Question]) -> Vec<Sight> {
+        levers::look(&self.peers, self.reachable(broker), broker, questions).await
     }
 
-    async fn start(&self, broker: BrokerId) -> Result<(), ClusterError> {
-        let (engine, container) = self.container(broker)?;
-        engine.start(container).await
+    async fn prepare(&self, broker: BrokerId, action: &Action) -> Result<Undo, ClusterError> {
+        match action {
+            Action::Lever(lever) => levers::prepare(&self.peers, self.hosts.as_ref(), lever).await,
+            _ => self.reachable(broker)?.prepare(broker, action).await,
+        }
     }
 
-    async fn pause(&self, broker: BrokerId) -> Result<(), ClusterError> {
-        let (engine, container) = self.container(broker)?;
-        engine.pause(container).await
+    async fn perform(&self, broker: BrokerId, action: &Action) -> Result<Option<Deed>, ClusterError> {
+        match action {
+            Action::Lever(lever) => levers::perform(&self.peers, self.hosts.as_ref(), lever).await.map(Some),
+            _ => self.reachable(broker)?.perform(broker, action).await,
+        }
     }
 
-    async fn unpause(&self, broker: BrokerId) -> Result<(), ClusterError> {
-        let (engine, container) = self.container(broker)?;
-        engine.thaw(container).await
+    async fn undo(&self, broker: BrokerId, undo: &Undo) -> Result<(), ClusterError> {
+        match levers::undo(&self.peers, undo).await {
+            Some(undone) => undone,
+            None => self.reachable(broker)?.undo(broker, undo).await,
+        }
+    }
+
+    async fn fence(&self, transactional_id: &str) -> Result<Fencing, ClusterError> {
+        levers::fence(&self.peers, transactional_id).await
     }
 
     async fn logs(&self, broker: BrokerId) -> Result<Option<Vec<u8>>, ClusterError> {
-        match self.container(broker) {
-            Ok((engine, container)) => engine.logs(container, Part::Since(self.attached_s)).await.map(Some),
+        match self.reachable(broker) {
+            Ok(containers) => {
+                let name = containers.name(broker)?;
+                containers.engine().logs(name, Part::Since(self.attached_s)).await.map(Some)
+            }
             Err(ClusterError::NotNamed { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
+    async fn audit(&self, _partitions: &[TopicPartition]) -> Audit {
+        Audit::Skipped("the brokers of a cluster that is there already are not stopped to read their disks".to_owned())
+    }
+
     async fn remove(&self) -> Result<(), ClusterError> {
         let left = leftovers::find(&self.ledger.entries()?);
         left.undo(|entry| self.ledger.write(entry)).await?;
+        if let (Some(hosts), true) = (&self.hosts, self.ledger.made_something()) {
+            hosts.close().await;
+            for left in hosts.engine().labelled(Some(&self.label)).await?.into_values() {
+                hosts.engine().remove(&left).await?;
+            }
+        }
         left.doubts()
     }
 }

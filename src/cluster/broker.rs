@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::cluster::containers::Listeners;
+use crate::fault::Plane;
 use crate::kafka::{BrokerId, Endpoint};
 use crate::scenario::ClusterSpec;
 
@@ -16,6 +18,15 @@ const CONTROLLER_PORT: u16 = 9093;
 pub(crate) const INTERNAL_PORT: u16 = 29092;
 /// Where the data lie, inside the container.
 pub(crate) const DATA: &str = "/var/lib/kafka/data";
+
+/// The ports of a broker's listeners, inside its container.
+pub(crate) fn listeners() -> Listeners {
+    Listeners::from([
+        (Plane::Client, CLIENT_PORT),
+        (Plane::Controller, CONTROLLER_PORT),
+        (Plane::Replication, INTERNAL_PORT),
+    ])
+}
 
 /// A broker's fixed identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +92,9 @@ fn defaults(brokers: u32) -> BTreeMap<String, String> {
         ("offsets.topic.replication.factor", &replicas),
         // The default of 50 and 50 partitions is for large fleets; every one of them is elected anew after a kill.
         ("offsets.topic.num.partitions", "6"),
+        // Index files are made at full length (10 MiB each by default), and come with every log that is read in the end. This
+        // is enough for half a gigabyte a segment.
+        ("log.index.size.max.bytes", "1048576"),
         ("transaction.state.log.replication.factor", &replicas),
         ("transaction.state.log.min.isr", &in_sync),
         ("transaction.state.log.num.partitions", "6"),

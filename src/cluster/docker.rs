@@ -1,12 +1,14 @@
 //! Three (or more) combined KRaft brokers in containers of their own, started by testcontainers, for one run only.
 //!
 //! What must outlive a broker's death is fixed before its birth: its name in the run's own network, its host port, and a
-//! volume for its data. A killed broker therefore comes back as itself, where its clients and its peers expect it.
+//! volume for its data. testcontainers cannot choose an address, so that one is the engine's choice at the first start, and
+//! kept at each later one. A killed broker therefore comes back as itself, where its clients and its peers expect it.
 
 mod container;
+mod keeper;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -14,17 +16,23 @@ use futures_util::future::join_all;
 use testcontainers::{ContainerAsync, GenericImage};
 use tokio::sync::Mutex;
 
-use crate::cluster::broker::{Member, Settings};
-use crate::cluster::engine::{Engine, EngineFacts, HOST_LABEL, Part, RUN_LABEL};
+use crate::cluster::audit::{self, Audit};
+use crate::cluster::broker::{Member, Settings, listeners};
+use crate::cluster::containers::{Containers, ListenersOf};
+use crate::cluster::disk::{Disk, DiskError};
+use crate::cluster::engine::{Attachment, Engine, EngineFacts, HOST_LABEL, Part, RUN_LABEL};
 use crate::cluster::images::{self, Image};
 use crate::cluster::ledger::{Entry, Ledger, Object};
+use crate::cluster::maker::Maker;
 use crate::cluster::peers::Peers;
+use crate::cluster::undo::Undo;
 use crate::cluster::view::Topics;
 use crate::cluster::wire::Security;
-use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, admin, ports, ready, view, wholeness, wire};
-use crate::fault::{Probe, ProcessState, Signal};
+use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, admin, levers, ports, ready, view, wholeness, wire};
+use crate::fault::{Action, Deed, Need, Probe, ProcessState, Question, Sight};
 use crate::history::Environment;
-use crate::kafka::{Access, BrokerId, ClusterView, Endpoint};
+use crate::kafka::levers::Fencing;
+use crate::kafka::{Access, BrokerId, ClusterView, Endpoint, TopicPartition};
 use crate::scenario::{ClusterSpec, TopicSpec};
 
 /// How often the brokers are started anew, on other ports, when somebody took one of theirs in the last moment.
@@ -44,6 +52,8 @@ pub struct DockerCluster {
     ledger: Arc<Ledger>,
     start_limit: Duration,
     containers: Mutex<Vec<ContainerAsync<GenericImage>>>,
+    /// What faults are done to; there once the brokers have started.
+    hosts: OnceLock<Containers>,
 }
 
 impl DockerCluster {
@@ -69,6 +79,7 @@ impl DockerCluster {
             ledger,
             start_limit: spec.start_limit,
             containers: Mutex::default(),
+            hosts: OnceLock::new(),
         };
         let started = cluster.start_brokers(spec).await;
         if let Err(error) = started {
@@ -82,6 +93,7 @@ impl DockerCluster {
     async fn start_brokers(&mut self, spec: &ClusterSpec) -> Result<(), ClusterError> {
         self.make_room(spec).await?;
         for attempt in 1.. {
+            keeper::start_all(self, spec).await?;
             self.members = self.assign_ports(spec, attempt)?;
             let settings = Settings::new(spec, &self.members, &self.label);
             let starts = self.members.iter().map(|member| self.start_broker(member, &settings));
@@ -95,17 +107,35 @@ impl DockerCluster {
                 Some(error) => return Err(error),
             }
         }
+        let names = self.members.iter().map(|member| (member.id, member.name.clone())).collect();
+        let maker = Maker::run(&self.label, Arc::clone(&self.ledger));
+        let hosts = Containers::new(self.engine.clone(), names, ListenersOf::All(listeners()), maker);
+        let hosts = hosts.at_home(self.find_homes().await?);
+        self.hosts.get_or_init(|| hosts);
         self.wait_until_registered().await
+    }
+
+    async fn find_homes(&self) -> Result<BTreeMap<BrokerId, Attachment>, ClusterError> {
+        let mut homes = BTreeMap::new();
+        for member in &self.members {
+            let places = self.engine.attachments(&member.name).await?;
+            // One without a place has died already, which the wait that follows tells with its log.
+            homes.extend(places.into_iter().find(|place| place.network == self.label).map(|place| (member.id, place)));
+        }
+        Ok(homes)
     }
 
     /// Makes the network and the volumes, each in the ledger first.
     async fn make_room(&self, spec: &ClusterSpec) -> Result<(), ClusterError> {
         self.ledger.write(&Entry::Make { object: Object::Network, name: self.label.clone() })?;
-        self.engine.create_network(&self.label, &self.labels()).await?;
+        self.engine.create_network_of_own_range(&self.label, &self.labels()).await?;
         for id in 1..=spec.brokers {
             let name = self.broker_name(id);
             self.ledger.write(&Entry::Make { object: Object::Volume, name: name.clone() })?;
-            self.engine.create_volume(&name, &self.labels()).await?;
+            match spec.disk_bytes {
+                None => self.engine.create_volume(&name, &self.labels()).await?,
+                Some(bytes) => self.engine.create_bounded_volume(&name, bytes, &self.labels()).await?,
+            }
         }
         Ok(())
     }
@@ -140,6 +170,15 @@ impl DockerCluster {
 
     fn member(&self, broker: BrokerId) -> Result<&Member, ClusterError> {
         self.members.iter().find(|member| member.id == broker).ok_or(ClusterError::UnknownBroker { broker })
+    }
+
+    /// A broker's disk.
+    pub async fn disk(&self, broker: BrokerId) -> Result<Disk, DiskError> {
+        self.hosts().disk(broker).await
+    }
+
+    fn hosts(&self) -> &Containers {
+        self.hosts.get().expect("nobody has the cluster before its brokers have started")
     }
 
     fn peers(&self) -> Peers {
@@ -235,7 +274,7 @@ impl Cluster for DockerCluster {
     }
 
     async fn process_state(&self, broker: BrokerId) -> Result<ProcessState, ClusterError> {
-        self.engine.process_state(&self.member(broker)?.name).await
+        self.hosts().process_state(broker).await
     }
 
     async fn probe(&self, broker: BrokerId) -> Probe {
@@ -245,31 +284,51 @@ impl Cluster for DockerCluster {
         }
     }
 
-    async fn kill(&self, broker: BrokerId, signal: Signal) -> Result<(), ClusterError> {
-        self.engine.kill(&self.member(broker)?.name, signal).await
+    async fn can(&self, needs: &BTreeSet<Need>) -> Result<(), ClusterError> {
+        self.hosts().can(needs).await
     }
 
-    async fn stop(&self, broker: BrokerId, grace: Duration) -> Result<(), ClusterError> {
-        self.engine.stop(&self.member(broker)?.name, grace).await
+    async fn look(&self, broker: BrokerId, questions: &[Question]) -> Vec<Sight> {
+        levers::look(&self.peers(), Ok(self.hosts()), broker, questions).await
     }
 
-    async fn start(&self, broker: BrokerId) -> Result<(), ClusterError> {
-        self.engine.start(&self.member(broker)?.name).await
+    async fn prepare(&self, broker: BrokerId, action: &Action) -> Result<Undo, ClusterError> {
+        match action {
+            Action::Lever(lever) => levers::prepare(&self.peers(), Some(self.hosts()), lever).await,
+            _ => self.hosts().prepare(broker, action).await,
+        }
     }
 
-    async fn pause(&self, broker: BrokerId) -> Result<(), ClusterError> {
-        self.engine.pause(&self.member(broker)?.name).await
+    async fn perform(&self, broker: BrokerId, action: &Action) -> Result<Option<Deed>, ClusterError> {
+        match action {
+            Action::Lever(lever) => levers::perform(&self.peers(), Some(self.hosts()), lever).await.map(Some),
+            _ => self.hosts().perform(broker, action).await,
+        }
     }
 
-    async fn unpause(&self, broker: BrokerId) -> Result<(), ClusterError> {
-        self.engine.thaw(&self.member(broker)?.name).await
+    async fn undo(&self, broker: BrokerId, undo: &Undo) -> Result<(), ClusterError> {
+        match levers::undo(&self.peers(), undo).await {
+            Some(undone) => undone,
+            None => self.hosts().undo(broker, undo).await,
+        }
+    }
+
+    async fn fence(&self, transactional_id: &str) -> Result<Fencing, ClusterError> {
+        levers::fence(&self.peers(), transactional_id).await
     }
 
     async fn logs(&self, broker: BrokerId) -> Result<Option<Vec<u8>>, ClusterError> {
         self.engine.logs(&self.member(broker)?.name, Part::Whole).await.map(Some)
     }
 
+    async fn audit(&self, partitions: &[TopicPartition]) -> Audit {
+        audit::audit(self.hosts(), partitions).await
+    }
+
     async fn remove(&self) -> Result<(), ClusterError> {
+        if let Some(hosts) = self.hosts.get() {
+            hosts.close().await;
+        }
         self.remove_containers().await?;
         if let Some(left) = self.left().await? {
             self.engine.remove(&left).await?;
@@ -287,7 +346,8 @@ pub fn host_name() -> String {
 /// Refuses brokers that the host has no memory for: the kernel would kill one of them in the middle of a run.
 pub(crate) fn check_memory(spec: &ClusterSpec) -> Result<(), ClusterError> {
     let heap_mib = spec.heap_bytes >> 20;
-    let needed_mib = needed_mib(spec.brokers, spec.heap_bytes);
+    // A bounded disk lies in memory too.
+    let needed_mib = needed_mib(spec.brokers, spec.heap_bytes + spec.disk_bytes.unwrap_or_default());
     // Where the host does not tell (no Linux here, or a remote engine), the brokers' own start is the test.
     match available_mib() {
         Some(available_mib) if available_mib < needed_mib => {

@@ -2,9 +2,17 @@
 //!
 //! Everything made here carries [`RUN_LABEL`], so that a sweep finds it by asking the engine alone.
 
+mod archive;
 mod container;
+#[cfg(test)]
+pub mod fake;
+mod limits;
+mod network;
 mod premises;
+mod removal;
+mod side_car;
 mod storage;
+mod tool;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -14,15 +22,21 @@ use bollard::Docker;
 use bollard::models::{ContainerState, ContainerStateStatusEnum, ImageInspect};
 use bollard::query_parameters::{
     KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder, StopContainerOptionsBuilder,
+    LogsOptionsBuilder, RemoveVolumeOptionsBuilder, StopContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 
 use crate::cluster::{ClusterError, chain};
 use crate::fault::{ProcessState, Signal};
 
+pub use archive::Archive;
 pub use container::{ContainerFacts, NewContainer};
+pub use limits::Limits;
+pub use network::{Address, Attachment, Disconnected, Reconnected};
 pub use premises::{Cgroups, Premises};
+pub use side_car::NewSideCar;
+pub(crate) use side_car::SideCar;
+pub use tool::{NewTool, RunAs, Said, ToolMount};
 
 /// The label of everything that a run makes; its value is the run's label.
 pub const RUN_LABEL: &str = "wiber-chaos.run";
@@ -30,8 +44,17 @@ pub const RUN_LABEL: &str = "wiber-chaos.run";
 /// The label that says on which host the run's ledger lies.
 pub const HOST_LABEL: &str = "wiber-chaos.host";
 
+/// The label of tool containers, which do one errand each; its value is the run's label.
+pub const TOOL_LABEL: &str = "wiber-chaos.tool";
+
 /// How long a call may take that only asks or makes.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// How often a container is told to freeze that the engine could not freeze in its time.
+const PAUSE_TRIES: u32 = 4;
+const BETWEEN_PAUSES: Duration = Duration::from_millis(500);
+/// The engine's words for that.
+const UNABLE_TO_FREEZE: &str = "unable to freeze";
 
 /// How much of a broker's log is kept; a log beyond this has something else wrong with it.
 const LOG_BYTES_MAX: usize = 64 << 20;
@@ -174,9 +197,19 @@ impl Engine {
         limited(&format!("start {container}"), CALL_LIMIT, self.docker.start_container(container, None)).await
     }
 
-    /// Freezes a container.
+    /// Freezes a container. On a busy machine the kernel may not get hold of all its threads in the engine's time ("unable to
+    /// freeze"), and the engine lets them go again: so it is asked some more times.
     pub async fn pause(&self, container: &str) -> Result<(), ClusterError> {
-        limited(&format!("pause {container}"), CALL_LIMIT, self.docker.pause_container(container)).await
+        let action = format!("pause {container}");
+        for _ in 1..PAUSE_TRIES {
+            match limited(&action, CALL_LIMIT, self.docker.pause_container(container)).await {
+                Err(ClusterError::Engine { reason, .. }) if reason.contains(UNABLE_TO_FREEZE) => {
+                    tokio::time::sleep(BETWEEN_PAUSES).await;
+                }
+                result => return result,
+            }
+        }
+        limited(&action, CALL_LIMIT, self.docker.pause_container(container)).await
     }
 
     /// Thaws a container.
@@ -250,22 +283,20 @@ impl Engine {
         // One that will not go must not keep the others; the first error is told once all were tried.
         let mut tried = Vec::new();
         for container in &leftovers.containers {
-            let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-            let action = format!("remove container {container}");
-            let call = self.docker.remove_container(container, Some(options));
-            tried.push(absent_is_none(limited(&action, CALL_LIMIT, call).await));
+            tried.push(self.remove_container(container).await);
         }
         for network in &leftovers.networks {
             let action = format!("remove network {network}");
-            tried.push(absent_is_none(limited(&action, CALL_LIMIT, self.docker.remove_network(network)).await));
+            let call = self.docker.remove_network(network);
+            tried.push(absent_is_none(limited(&action, CALL_LIMIT, call).await).map(drop));
         }
         for volume in &leftovers.volumes {
             let options = RemoveVolumeOptionsBuilder::default().force(true).build();
             let action = format!("remove volume {volume}");
             let call = self.docker.remove_volume(volume, Some(options));
-            tried.push(absent_is_none(limited(&action, CALL_LIMIT, call).await));
+            tried.push(absent_is_none(limited(&action, CALL_LIMIT, call).await).map(drop));
         }
-        tried.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
+        tried.into_iter().collect()
     }
 }
 

@@ -10,6 +10,9 @@ const VERSIONS: &str = include_str!("../../docker/versions.env");
 /// The environment variable that names an image, for people whose registry or version differs.
 pub const IMAGE_VARIABLE: &str = "WIBER_KAFKA_IMAGE";
 
+/// The environment variable that names the side-cars' image.
+pub const SIDE_CAR_VARIABLE: &str = "WIBER_NEMESIS_IMAGE";
+
 /// An image that is on the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
@@ -38,9 +41,19 @@ pub fn official() -> String {
     pinned("KAFKA_OFFICIAL_IMAGE")
 }
 
-/// The image of the side-cars that faults on the network and on disks need.
+/// The image of the side-cars that faults on the network and on disks need: `$WIBER_NEMESIS_IMAGE`, else the local one.
 pub fn side_car() -> String {
-    pinned("NEMESIS_IMAGE")
+    std::env::var(SIDE_CAR_VARIABLE).ok().filter(|name| !name.is_empty()).unwrap_or_else(|| pinned("NEMESIS_IMAGE"))
+}
+
+/// Finds the image of side-cars.
+pub async fn find_side_car(engine: &Engine) -> Result<Image, ClusterError> {
+    let reference = side_car();
+    let Some(inspected) = engine.image(&reference).await? else {
+        return Err(ClusterError::NoSideCar { looked_for: reference });
+    };
+    let (name, tag) = split(&reference);
+    Ok(Image { name, tag, digest: digest(&inspected) })
 }
 
 /// The image that the environment names, if any.

@@ -12,13 +12,14 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::fault::FaultId;
+use crate::cluster::undo::Remedy;
+use crate::fault::{FaultId, Victim};
 use crate::kafka::{BrokerId, Endpoint};
 
 /// The environment variable that moves the state directory; tests use it to keep apart.
@@ -83,8 +84,20 @@ pub enum Entry {
         fault: FaultId,
         /// What it does.
         kind: String,
-        /// The brokers that it strikes, such as `broker-2`.
-        targets: Vec<String>,
+        /// Whom it strikes.
+        targets: Vec<Victim>,
+        /// What undoes it, to be carried out from the end.
+        remedies: Vec<Remedy>,
+    },
+    /// A broker's process is about to be told to end, as a part of a fault. Whether it was told, and when it will have ended,
+    /// nobody knows from then on.
+    Ending {
+        /// Which fault.
+        fault: FaultId,
+        /// Whose process.
+        broker: BrokerId,
+        /// What tells this life of it from the next.
+        life: String,
     },
     /// A fault was healed.
     Heal {
@@ -173,6 +186,14 @@ impl Ledger {
             self.made_something.store(true, Ordering::Release);
         }
         write_line(&self.file, &self.path, entry)
+    }
+
+    /// The same on a thread of its own, for those that must not be held up: a disk that a fault slows down, or that everybody
+    /// waits for, may take seconds, in which side-cars take a harness that does not ping for dead.
+    pub async fn note(self: &Arc<Self>, entry: Entry) -> Result<(), LedgerError> {
+        let ledger = Arc::clone(self);
+        let written = tokio::task::spawn_blocking(move || ledger.write(&entry)).await;
+        written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
     /// Ends the ledger, because nothing of the run is left.

@@ -7,18 +7,20 @@
 mod keeper;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+use crate::cluster::audit::Audit;
 use crate::cluster::mock::keeper::{Keeper, Order};
 use crate::cluster::peers::Peers;
+use crate::cluster::undo::Undo;
 use crate::cluster::view::Topics;
 use crate::cluster::{Cluster, ClusterError, LOOK_LIMIT, view, wire};
-use crate::fault::{Probe, ProcessState, Signal};
+use crate::fault::{Action, Deed, FaultId, FaultKind, Probe, ProcessState, Scene, Signal};
 use crate::history::Environment;
-use crate::kafka::{Access, BrokerId, ClusterView, NotAnEndpoint};
+use crate::kafka::levers::Fencing;
+use crate::kafka::{Access, BrokerId, ClusterView, NotAnEndpoint, TopicPartition};
 use crate::scenario::{ClusterSpec, TopicSpec};
 
 /// A mock cluster inside this process.
@@ -68,6 +70,42 @@ impl MockCluster {
         }
         lives[index].ended_with = Some(exit_code);
         self.keeper.order(Order::Down(broker)).await?;
+        self.elect(&lives).await
+    }
+
+    /// Whether it can do all that a fault of this kind is made of. What it cannot do it refuses when the fault's turn comes,
+    /// and the run is inconclusive.
+    pub fn bears(kind: &FaultKind) -> bool {
+        let scene = Scene {
+            fault: FaultId("asked".to_owned()),
+            targets: vec![BrokerId(1).into()],
+            to: vec![BrokerId(2)],
+            all: vec![BrokerId(1), BrokerId(2), BrokerId(3)],
+            reachable: vec![BrokerId(1), BrokerId(2), BrokerId(3)],
+            seed: 0,
+        };
+        let can = |action: &Action| matches!(action, Action::Signal { .. } | Action::Stop { .. });
+        kind.strokes(&scene).iter().all(|stroke| can(&stroke.action))
+    }
+
+    fn cannot(action: &Action) -> ClusterError {
+        let what = match action {
+            Action::Freeze => "frozen",
+            _ => "struck in this way: it has neither a process nor a network nor a disk",
+        };
+        ClusterError::Engine {
+            action: "do that to a mock broker".to_owned(),
+            reason: format!("a mock broker cannot be {what}"),
+        }
+    }
+
+    async fn bring_up(&self, broker: BrokerId) -> Result<(), ClusterError> {
+        let index = self.index(broker)?;
+        let mut lives = self.lives.lock().await;
+        if lives[index].ended_with.take().is_some() {
+            lives[index].number += 1;
+            self.keeper.order(Order::Up(broker)).await?;
+        }
         self.elect(&lives).await
     }
 
@@ -159,37 +197,44 @@ impl Cluster for MockCluster {
         }
     }
 
-    async fn kill(&self, broker: BrokerId, signal: Signal) -> Result<(), ClusterError> {
-        self.take_down(broker, signal.exit_code()).await
-    }
-
-    async fn stop(&self, broker: BrokerId, _grace: Duration) -> Result<(), ClusterError> {
-        self.take_down(broker, Signal::Term.exit_code()).await
-    }
-
-    async fn start(&self, broker: BrokerId) -> Result<(), ClusterError> {
-        let index = self.index(broker)?;
-        let mut lives = self.lives.lock().await;
-        if lives[index].ended_with.take().is_some() {
-            lives[index].number += 1;
-            self.keeper.order(Order::Up(broker)).await?;
+    async fn prepare(&self, _broker: BrokerId, action: &Action) -> Result<Undo, ClusterError> {
+        match action {
+            Action::Signal { .. } | Action::Stop { .. } => Ok(Undo::Start),
+            Action::Freeze => Ok(Undo::Thaw),
+            _ => Err(Self::cannot(action)),
         }
-        self.elect(&lives).await
     }
 
-    async fn pause(&self, broker: BrokerId) -> Result<(), ClusterError> {
+    async fn perform(&self, broker: BrokerId, action: &Action) -> Result<Option<Deed>, ClusterError> {
+        match action {
+            Action::Signal { signal } => self.take_down(broker, signal.exit_code()).await?,
+            Action::Stop { .. } => self.take_down(broker, Signal::Term.exit_code()).await?,
+            _ => return Err(Self::cannot(action)),
+        }
+        Ok(None)
+    }
+
+    async fn undo(&self, broker: BrokerId, undo: &Undo) -> Result<(), ClusterError> {
+        match undo {
+            Undo::Start | Undo::Revive { .. } => self.bring_up(broker).await,
+            // Nothing else was ever done to it.
+            _ => Ok(()),
+        }
+    }
+
+    async fn fence(&self, transactional_id: &str) -> Result<Fencing, ClusterError> {
         Err(ClusterError::Engine {
-            action: format!("pause {broker}"),
-            reason: "a mock broker cannot be frozen".to_owned(),
+            action: format!("fence the producer of `{transactional_id}`"),
+            reason: "a mock does not tell of transactions".to_owned(),
         })
-    }
-
-    async fn unpause(&self, _broker: BrokerId) -> Result<(), ClusterError> {
-        Ok(())
     }
 
     async fn logs(&self, _broker: BrokerId) -> Result<Option<Vec<u8>>, ClusterError> {
         Ok(Some(b"a mock broker keeps no log\n".to_vec()))
+    }
+
+    async fn audit(&self, _partitions: &[TopicPartition]) -> Audit {
+        Audit::Skipped("a mock keeps one log a partition, and no replicas of it".to_owned())
     }
 
     async fn remove(&self) -> Result<(), ClusterError> {

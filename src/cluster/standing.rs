@@ -223,7 +223,7 @@ impl Standing {
         match facts.state {
             ProcessState::Running { .. } => Ok(Action::Running),
             ProcessState::Paused { .. } => self.engine.unpause(&member.name).await.map(|()| Action::Started),
-            ProcessState::Exited { .. } | ProcessState::Missing => {
+            ProcessState::Exited { .. } | ProcessState::Missing | ProcessState::Unwatched => {
                 self.engine.start(&member.name).await.map(|()| Action::Started)
             }
         }
@@ -279,6 +279,7 @@ fn spec(wish: &Wish) -> ClusterSpec {
         brokers: u32::from(BROKERS),
         image: wish.image.clone(),
         heap_bytes: wish.heap_bytes.unwrap_or(DEFAULT_HEAP_BYTES),
+        disk_bytes: None,
         start_limit: wish.limit,
         config: BTreeMap::new(),
         attach: None,

@@ -20,6 +20,9 @@ use crate::cluster::peers::Peers;
 use crate::cluster::wire::{Connection, Security, WireError};
 use crate::kafka::{BrokerId, ClusterView, Endpoint, LeaderEpoch, Partition, PartitionView, TopicPartition};
 
+/// The controllers' log, which `DescribeQuorum` and its like name as a topic.
+pub(crate) const METADATA_LOG: &str = "__cluster_metadata";
+
 /// Which topics a view shows.
 #[derive(Clone, Copy, Debug)]
 pub enum Topics<'a> {
@@ -31,30 +34,29 @@ pub enum Topics<'a> {
 
 /// Asks every address at once and keeps the newest answer.
 ///
-/// Brokers learn of changes one after another. The active controller's own broker is first to know, so its answer
-/// wins; else the one that has seen the most elections.
+/// Brokers learn of changes one after another. Leader epochs only grow, so that whoever has seen more elections knows more: a
+/// controller that was frozen and has just woken up still takes itself for one. Among those who have seen as many, the active
+/// controller's own broker is first to know.
 pub async fn ask_all(peers: &Peers, topics: Topics<'_>, limit: Duration) -> Result<ClusterView, ClusterError> {
     let looks = peers
         .addresses
         .iter()
         .map(|(broker, endpoint)| async move { (*broker, ask_one(endpoint, &peers.security, topics, limit).await) });
-    let answers = join_all(looks).await;
-    let mut last_seen = "there is nobody to ask".to_owned();
-    let mut newest: Option<(bool, i64, ClusterView)> = None;
-    for (broker, answer) in answers {
+    let (mut last_seen, mut views) = ("there is nobody to ask".to_owned(), Vec::new());
+    for (broker, answer) in join_all(looks).await {
         match answer {
-            Ok(view) => {
-                let candidate = (view.controller == Some(broker), elections(&view), view);
-                if newest.as_ref().is_none_or(|best| (candidate.0, candidate.1) > (best.0, best.1)) {
-                    newest = Some(candidate);
-                }
-            }
+            Ok(view) => views.push((broker, view)),
             Err(error) => last_seen = format!("{broker}: {error}"),
         }
     }
-    newest
-        .map(|(_, _, view)| view)
-        .ok_or_else(|| ClusterError::NoAnswer { question: "a request for metadata".to_owned(), last_seen })
+    newest(views).ok_or_else(|| ClusterError::NoAnswer { question: "a request for metadata".to_owned(), last_seen })
+}
+
+/// The newest of several brokers' views; the first of those that are as new.
+fn newest(views: Vec<(BrokerId, ClusterView)>) -> Option<ClusterView> {
+    let rank = |(broker, view): &(BrokerId, ClusterView)| (elections(view), view.controller == Some(*broker));
+    // Of equals `max_by_key` keeps the last.
+    views.into_iter().rev().max_by_key(rank).map(|(_, view)| view)
 }
 
 fn elections(view: &ClusterView) -> i64 {
@@ -120,44 +122,70 @@ fn id(id: messages::BrokerId) -> BrokerId {
     BrokerId(id.0)
 }
 
-async fn ask_quorum(connection: &mut Connection) -> Option<(BrokerId, LeaderEpoch)> {
+/// Asks for the quorum of the metadata log, which is the controllers'.
+pub(crate) fn quorum_request() -> DescribeQuorumRequest {
     let metadata_log = TopicData::default()
-        .with_topic_name(topic_name("__cluster_metadata"))
+        .with_topic_name(topic_name(METADATA_LOG))
         .with_partitions(vec![PartitionData::default().with_partition_index(0)]);
-    let answer = connection
-        .call(2, |_| DescribeQuorumRequest::default().with_topics(vec![metadata_log]))
-        .await
-        .ok()
-        .filter(|answer| answer.error_code == 0)?;
+    DescribeQuorumRequest::default().with_topics(vec![metadata_log])
+}
+
+async fn ask_quorum(connection: &mut Connection) -> Option<(BrokerId, LeaderEpoch)> {
+    let answer = connection.call(2, |_| quorum_request()).await.ok().filter(|answer| answer.error_code == 0)?;
     let partition = answer.topics.first()?.partitions.first()?;
     let known = partition.error_code == 0 && partition.leader_id.0 >= 0;
     known.then(|| (id(partition.leader_id), LeaderEpoch(partition.leader_epoch)))
 }
 
+/// What a broker may coordinate, as `FindCoordinator` numbers it.
+#[derive(Clone, Copy)]
+enum Coordinated {
+    Group = 0,
+    Transactions = 1,
+}
+
 /// The broker that coordinates a group, as the first broker that knows tells it.
 pub async fn coordinator(peers: &Peers, group: &str, limit: Duration) -> Result<BrokerId, ClusterError> {
+    let question = format!("who coordinates group `{group}`");
+    find_coordinator(peers, Coordinated::Group, group, question, limit).await
+}
+
+/// The broker that coordinates the transactions of a transactional id, as the first broker that knows tells it.
+pub async fn transaction_coordinator(peers: &Peers, id: &str, limit: Duration) -> Result<BrokerId, ClusterError> {
+    let question = format!("who coordinates the transactions of `{id}`");
+    find_coordinator(peers, Coordinated::Transactions, id, question, limit).await
+}
+
+async fn find_coordinator(
+    peers: &Peers,
+    what: Coordinated,
+    key: &str,
+    question: String,
+    limit: Duration,
+) -> Result<BrokerId, ClusterError> {
     let mut last_seen = "there is nobody to ask".to_owned();
     for (broker, endpoint) in &peers.addresses {
-        match ask_coordinator(endpoint, &peers.security, group, limit).await {
+        match ask_coordinator(endpoint, &peers.security, what, key, limit).await {
             Ok(coordinator) => return Ok(coordinator),
             Err(error) => last_seen = format!("{broker}: {error}"),
         }
     }
-    Err(ClusterError::NoAnswer { question: format!("who coordinates group `{group}`"), last_seen })
+    Err(ClusterError::NoAnswer { question, last_seen })
 }
 
 async fn ask_coordinator(
     endpoint: &Endpoint,
     security: &Security,
-    group: &str,
+    what: Coordinated,
+    key: &str,
     limit: Duration,
 ) -> Result<BrokerId, WireError> {
     let mut connection = Connection::open(endpoint, security, limit).await?;
     // KIP-699 moved the key into a list from version 4 on.
     let answer = connection
         .call(4, |version| {
-            let key = StrBytes::from_string(group.to_owned());
-            let request = FindCoordinatorRequest::default();
+            let key = StrBytes::from_string(key.to_owned());
+            let request = FindCoordinatorRequest::default().with_key_type(what as i8);
             if version >= 4 { request.with_coordinator_keys(vec![key]) } else { request.with_key(key) }
         })
         .await?;
@@ -192,6 +220,27 @@ mod tests {
         assert_eq!(view.brokers, [BrokerId(1), BrokerId(2), BrokerId(3)]);
         assert_eq!(view.partitions.len(), 3);
         assert!(view.partitions.iter().all(|partition| partition.leader.is_some() && partition.isr.len() == 3));
+    }
+
+    #[test]
+    fn who_has_seen_more_elections_knows_more_than_who_takes_itself_for_the_controller() {
+        let view = |controller: i32, epoch: i32, isr: &[i32]| ClusterView {
+            brokers: Vec::new(),
+            controller: Some(BrokerId(controller)),
+            controller_epoch: None,
+            partitions: vec![PartitionView {
+                partition: TopicPartition::new("chat", 0),
+                leader: Some(BrokerId(epoch)),
+                leader_epoch: Some(LeaderEpoch(epoch)),
+                replicas: Vec::new(),
+                isr: isr.iter().copied().map(BrokerId).collect(),
+            }],
+        };
+        let (zombie, follower, controller) = (view(1, 4, &[1]), view(3, 5, &[1]), view(3, 5, &[1, 2]));
+        let all = |views: [&ClusterView; 3]| newest((1..).map(BrokerId).zip(views.into_iter().cloned()).collect());
+        assert_eq!(all([&zombie, &follower, &controller]), Some(controller.clone()));
+        assert_eq!(all([&zombie, &follower, &follower]), Some(follower));
+        assert_eq!(newest(Vec::new()), None);
     }
 
     #[tokio::test]

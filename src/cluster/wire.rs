@@ -99,6 +99,16 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Whether the broker knows this kind of request, in a version up to `newest`.
+    pub fn speaks(&self, api_key: i16, newest: i16) -> bool {
+        self.versions.get(&api_key).is_some_and(|(oldest, _)| *oldest <= newest)
+    }
+
+    /// Gives what is asked from now on a limit of its own, in place of what is left of the one before.
+    pub fn extend(&mut self, limit: Duration) {
+        self.deadline = tokio::time::Instant::now() + limit;
+    }
+
     /// Asks one thing, in the newest version up to `newest` that the broker speaks.
     ///
     /// `request` is built for that version, because a field that a version lacks cannot be encoded in it.

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Check, Level, in_words};
 use crate::cluster::engine::Engine;
 use crate::cluster::ledger;
+use crate::cluster::means::ASKERS;
 use crate::run::sweep::{Found, Mode, Scope, Swept, sweep};
 
 const NAME: &str = "leftovers";
@@ -40,11 +41,13 @@ fn judge(swept: &Swept) -> Vec<Check> {
         let told = format!("dead run {} left {}", found.label, names(found));
         Check::warning(NAME, told, "`wiber-chaos clean` removes it, and so does the next run")
     });
-    let alive = swept.alive.iter().map(|label| {
+    // Other doctors, and this one, who ask an engine what is there for faults.
+    let is_run = |label: &str| !label.starts_with(ASKERS);
+    let alive = swept.alive.iter().filter(|label| is_run(label)).map(|label| {
         let told = format!("run {label} lives, and has ports and memory of this machine");
         Check::note(NAME, told, "let it end, or end it with Ctrl-C")
     });
-    let foreign = swept.foreign.iter().map(|found| {
+    let foreign = swept.foreign.iter().filter(|found| is_run(&found.label)).map(|found| {
         let told = format!("of run {}, which no ledger here knows: {}", found.label, names(found));
         let help = "another host or user may be at it; if nobody is, `wiber-chaos clean --all` removes it";
         Check::note(NAME, told, help)

@@ -94,7 +94,7 @@ fn judge(name: &str, containers: &[ContainerFacts]) -> Vec<Check> {
             }
             ProcessState::Paused { .. } => ("is frozen".to_owned(), "unpause"),
             ProcessState::Exited { exit_code } => (format!("is stopped (exit code {exit_code})"), "start"),
-            ProcessState::Missing => ("was made and never started".to_owned(), "start"),
+            ProcessState::Missing | ProcessState::Unwatched => ("was made and never started".to_owned(), "start"),
         };
         let help = format!("`docker {} {container}`, or `wiber-chaos up`", told.1);
         checks.push(Check::note(NAME, format!("{container} of cluster `{name}` {}", told.0), help));
@@ -122,6 +122,8 @@ mod tests {
             state,
             ports: vec![9091 + number],
             labels: BTreeMap::new(),
+            environment: Vec::new(),
+            mounted_at: Vec::new(),
         }
     }
 

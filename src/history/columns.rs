@@ -1,7 +1,9 @@
-//! The columnar layout of `sends.arrows` and `reads.arrows`: rows to Arrow batches and back.
+//! The columnar layout of `sends.arrows`, `reads.arrows` and `replicas.arrows`: rows to Arrow batches and back.
 //!
 //! One column a field, under the field's name. Enums are bytes; the schema's metadata names their values, the run, the
 //! format's version and the topics, so that each file explains itself to a person in a notebook.
+
+mod replicas;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -75,6 +77,7 @@ pub(super) fn schema<R: Columnar>(run: &str, topics: &[String]) -> SchemaRef {
         ("topics".to_owned(), topics),
         ("outcome".to_owned(), r#"["ok","fail","info"]"#.to_owned()),
         ("status".to_owned(), r#"["intact","foreign","corrupt","misplaced"]"#.to_owned()),
+        ("checksum".to_owned(), r#"["right","wrong"]"#.to_owned()),
     ]);
     Arc::new(Schema::new_with_metadata(R::fields(), metadata))
 }

@@ -3,8 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::seal::Seal;
-use crate::fault::{FaultId, Moment, Observation};
-use crate::kafka::{BrokerId, ClusterView, Offset, Outcome, ProcessId, TimeNs, TopicPartition};
+use crate::fault::client::{ClientLook, GroupLook};
+use crate::fault::{Deed, FaultId, Moment, Observation, Victim};
+use crate::kafka::replica::ReplicaLog;
+use crate::kafka::{
+    BrokerId, ClusterView, Offset, Outcome, ProcessId, Sequence, TimeNs, TopicPartition, TransactionNumber,
+};
 
 /// Something that happened at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,15 +79,19 @@ pub enum ProcessRole {
         /// Which reader, from 0.
         reader: u32,
     },
+    /// A reader of the final drain that waits for no commits (`read_uncommitted`). What it reads is no evidence of what is in
+    /// force: it shows that what others were not given was there to be hidden.
+    Witness,
 }
 
 impl ProcessRole {
-    /// The process in one word: `chatters/0.0`, `chat-consumers/1.0`, `drain/0`.
+    /// The process in one word: `chatters/0.0`, `chat-consumers/1.0`, `drain/0`, `witness`.
     pub fn label(&self) -> String {
         match self {
             Self::Producer { name, index, incarnation } => format!("{name}/{index}.{incarnation}"),
             Self::Consumer { group, member, incarnation } => format!("{group}/{member}.{incarnation}"),
             Self::Drain { reader } => format!("drain/{reader}"),
+            Self::Witness => "witness".to_owned(),
         }
     }
 }
@@ -94,8 +102,8 @@ impl ProcessRole {
 pub enum FaultStage {
     /// The target is resolved, the intent is on disk, the engine is about to be asked.
     Invoke {
-        /// The brokers to be struck.
-        targets: Vec<BrokerId>,
+        /// Whom it strikes.
+        targets: Vec<Victim>,
     },
     /// The engine said that it is done. Whether it bit is for the proofs to say.
     Ok,
@@ -118,8 +126,12 @@ pub struct LogRange {
     pub partition: TopicPartition,
     /// The first offset that can still be read (log start).
     pub start: Offset,
-    /// One past the last offset that can be read (high watermark).
+    /// One past the last offset that readers of committed records get to (last stable offset): the high watermark, unless a
+    /// transaction is open below it.
     pub end: Offset,
+    /// The high watermark, asked for after `end`; `None` where nobody asked, as in older histories, or nobody answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_watermark: Option<Offset>,
 }
 
 /// A consumer's next offset in a partition.
@@ -141,6 +153,60 @@ pub enum RevocationCause {
     Lost,
     /// The member left, because the run ended or its client was closed.
     Closed,
+    /// The member's process was killed. Nobody gave anything up: the group has to find out by the session timeout. The
+    /// time is that of the process's death, from which on it cannot read.
+    Crashed,
+}
+
+/// What a producer does with a transaction that takes no more records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransactionEnding {
+    /// It asks for its commit.
+    Commit,
+    /// It asks for its abort. Its commit was never asked for, and will never be.
+    Abort,
+    /// It asks for neither, because its client is of no use any more.
+    Abandon,
+}
+
+/// Records that one process sent to one partition in a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// Which partition.
+    pub partition: TopicPartition,
+    /// The first one's number.
+    pub first: Sequence,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// How far a transaction's end got. Jepsen's stages: what may have been committed, or may yet be, is info.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "kebab-case", rename_all_fields = "snake_case")]
+pub enum TransactionStage {
+    /// It takes no more records, and its end is about to be asked for. Written before anybody is asked: what was read by then
+    /// was not committed.
+    Invoke {
+        /// Which end.
+        ending: TransactionEnding,
+        /// When it began.
+        began_ns: TimeNs,
+        /// Its records; those among them that the client library refused are in no log.
+        records: Vec<Span>,
+    },
+    /// The coordinator said that it has ended so.
+    Ok,
+    /// It certainly was not committed, and never will be.
+    Fail {
+        /// Why.
+        reason: String,
+    },
+    /// Nobody knows how it ended, or whether.
+    Info {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What happened. Externally visible names are kebab-case; add variants, never change one (see `FORMAT_VERSION`).
@@ -183,6 +249,16 @@ pub enum EventKind {
         /// Why.
         reason: String,
     },
+    /// Every thread of a client's process was seen stopped: it does nothing, and its connections stay open.
+    ProcessFrozen {
+        /// Its id.
+        process: ProcessId,
+    },
+    /// A frozen client's process is about to run on from where it stands.
+    ProcessThawed {
+        /// Its id.
+        process: ProcessId,
+    },
     /// A phase began; the one before ended.
     PhaseStarted {
         /// Which.
@@ -215,11 +291,56 @@ pub enum EventKind {
         /// What was seen.
         observation: Observation,
     },
+    /// A client that a fault strikes was looked at. Looks that show nothing new are left out.
+    ClientProof {
+        /// The fault.
+        fault: FaultId,
+        /// Before, during or after it.
+        moment: Moment,
+        /// What was seen.
+        look: ClientLook,
+    },
+    /// A consumer group that a storm strikes was looked at.
+    StormProof {
+        /// The fault.
+        fault: FaultId,
+        /// Before, during or after it.
+        moment: Moment,
+        /// What was seen.
+        look: GroupLook,
+    },
+    /// What an action of a fault said of itself when it was done.
+    Deed {
+        /// The fault.
+        fault: FaultId,
+        /// The broker that it was done to.
+        target: BrokerId,
+        /// What was done.
+        #[serde(flatten)]
+        deed: Deed,
+    },
+    /// What an action of a fault on a client said of itself when it was done.
+    ClientDeed {
+        /// The fault.
+        fault: FaultId,
+        /// The client that it was done to, by its label.
+        client: String,
+        /// What was done.
+        #[serde(flatten)]
+        deed: Deed,
+    },
     /// A fault struck nobody, because its target named nobody or its turn never came.
     FaultSkipped {
         /// Which.
         fault: FaultId,
         /// Why.
+        reason: String,
+    },
+    /// A fault's target named nobody, and the scenario says that this is no failure.
+    FaultPassedOver {
+        /// Which.
+        fault: FaultId,
+        /// Why it named nobody.
         reason: String,
     },
     /// The cluster's metadata, each time it changed.
@@ -271,6 +392,16 @@ pub enum EventKind {
         /// The error's text, when it did not end well.
         error: Option<String>,
     },
+    /// A producer ends a transaction.
+    Transaction {
+        /// The producer.
+        process: ProcessId,
+        /// Which of its transactions.
+        number: TransactionNumber,
+        /// How far that got.
+        #[serde(flatten)]
+        stage: TransactionStage,
+    },
     /// A client library reported an error that belongs to no single record.
     ClientError {
         /// The client.
@@ -301,10 +432,35 @@ pub enum EventKind {
         /// Its next offset in each partition that it owned.
         positions: Vec<Position>,
     },
+    /// The logs of a broker were read from its disk, after everything else and when all brokers had been halted. Their batches
+    /// are the rows of `replicas.arrows`.
+    ReplicasRead {
+        /// The broker.
+        broker: BrokerId,
+        /// Its logs of the run's partitions.
+        logs: Vec<ReplicaLog>,
+    },
+    /// The logs of a broker should have been read, and were not.
+    ReplicasUnread {
+        /// The broker.
+        broker: BrokerId,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody was to read the brokers' logs.
+    AuditSkipped {
+        /// Why.
+        reason: String,
+    },
     /// The run was interrupted; healing, drain and reports follow.
     Interrupted {
         /// By which signal.
         signal: String,
+    },
+    /// The run has taken as long as it may, before its chaos phase was over; healing, drain and reports follow.
+    DeadlinePassed {
+        /// How long the run may take.
+        deadline_ms: u64,
     },
     /// Something in the harness went wrong that did not end the run. The verdict cannot be valid.
     HarnessError {

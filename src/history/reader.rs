@@ -21,7 +21,7 @@ use super::columns::{BadColumns, Columnar};
 use super::recorder::Header;
 use super::seal::{FileSum, Summer};
 use super::writer::EVENTS_FILE;
-use super::{Closure, Event, EventKind, FORMAT_VERSION, History, PartitionHistory, ReadRow, SendRow};
+use super::{Closure, Event, EventKind, FORMAT_VERSION, History, PartitionHistory, ReadRow, ReplicaRow, SendRow};
 use crate::kafka::{Partition, TopicIndex};
 
 /// Why a history cannot be read.
@@ -136,6 +136,10 @@ pub fn read(dir: &Path) -> Result<History, ReadError> {
     let sends = rows::read(dir, &mut partitions, &mut add_send, &mut cuts)?;
     let mut add_read = |partition: &mut PartitionHistory, row: ReadRow| partition.reads.push(row);
     let reads = rows::read(dir, &mut partitions, &mut add_read, &mut cuts)?;
+    if has_replicas(dir, &events) {
+        let mut add_replica = |partition: &mut PartitionHistory, row: ReplicaRow| partition.replicas.push(row);
+        rows::read(dir, &mut partitions, &mut add_replica, &mut cuts)?;
+    }
     reconcile(dir, &events, sends, reads, &mut cuts)?;
 
     let processes = events
@@ -220,11 +224,14 @@ fn empty_partitions(header: &Header) -> BTreeMap<(TopicIndex, Partition), Partit
 /// Holds each file against its seal, before anything in it is believed.
 fn check_seals(dir: &Path, events: &[Event], events_sum: FileSum, cuts: &mut Vec<String>) -> Result<(), ReadError> {
     let Some(EventKind::RunEnded { seal, .. }) = events.last().map(|event| &event.kind) else { return Ok(()) };
-    let sums = [
+    let mut sums = vec![
         (EVENTS_FILE, events_sum, seal.events),
         (SendRow::FILE, rows::sum(&dir.join(SendRow::FILE))?, seal.sends),
         (ReadRow::FILE, rows::sum(&dir.join(ReadRow::FILE))?, seal.reads),
     ];
+    if let Some(sealed) = seal.replicas {
+        sums.push((ReplicaRow::FILE, rows::sum(&dir.join(ReplicaRow::FILE))?, sealed));
+    }
     for (file, found, sealed) in sums {
         // The events end with `run-ended`, so that they are all there; a file of rows may have lost its end.
         if file != EVENTS_FILE && found.bytes < sealed.bytes {
@@ -234,6 +241,14 @@ fn check_seals(dir: &Path, events: &[Event], events_sum: FileSum, cuts: &mut Vec
         }
     }
     Ok(())
+}
+
+/// Whether there are replicas' rows to be read: a history from before there were any has no file of them.
+fn has_replicas(dir: &Path, events: &[Event]) -> bool {
+    match events.last().map(|event| &event.kind) {
+        Some(EventKind::RunEnded { seal, .. }) => seal.replicas.is_some(),
+        _ => dir.join(ReplicaRow::FILE).exists(),
+    }
 }
 
 /// Holds the rows that were found against what `run-ended` counts.

@@ -16,10 +16,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
 use super::writer::{Rows, Writer};
-use super::{Event, EventKind, ReadRow, SendRow};
+use super::{Event, EventKind, ReadRow, ReplicaRow, SendRow};
 use crate::kafka::{TimeNs, TopicIndex};
 
 /// How many events may wait. At a few per second, this is never full unless the disk stands still.
@@ -63,10 +64,12 @@ pub struct Totals {
     pub sends: u64,
     /// Read rows.
     pub reads: u64,
+    /// Replica rows.
+    pub replicas: u64,
 }
 
 /// What a history says about itself at its start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// The run's id.
     pub run: String,
@@ -76,14 +79,41 @@ pub struct Header {
     pub partitions: Vec<u32>,
 }
 
+/// What can be handed to a recorder.
+#[derive(Debug)]
+pub enum Handed {
+    /// An event.
+    Event(Event),
+    /// Completed sends.
+    Sends(Vec<SendRow>),
+    /// Records read.
+    Reads(Vec<ReadRow>),
+}
+
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
     header: Header,
-    events: Sender<Event>,
-    rows: Sender<Rows>,
+    way: Way,
     closed: AtomicBool,
     failure: Failure,
+}
+
+/// Where what is handed in goes.
+enum Way {
+    /// To this process's recorder.
+    Queues { events: Sender<Event>, rows: Sender<Rows> },
+    /// To the recorder of another process; whoever hands something in waits until it is out of this one.
+    Elsewhere(Box<dyn Fn(Handed) + Send + Sync>),
+}
+
+impl std::fmt::Debug for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Queues { .. } => "Queues",
+            Self::Elsewhere(_) => "Elsewhere",
+        })
+    }
 }
 
 /// The first thing that went wrong with the files, shared by the writing thread and everybody who asks.
@@ -105,6 +135,13 @@ impl Failure {
 pub struct RecorderHandle(Arc<Shared>);
 
 impl RecorderHandle {
+    /// A handle in another process than the recorder's. `hand` returns when what it was given no longer depends on this
+    /// process, so that a SIGKILL of it loses nothing that was handed in.
+    pub fn elsewhere(clock: Clock, header: Header, hand: impl Fn(Handed) + Send + Sync + 'static) -> Self {
+        let (way, failure) = (Way::Elsewhere(Box::new(hand)), Failure::default());
+        Self(Arc::new(Shared { clock, header, way, closed: AtomicBool::new(false), failure }))
+    }
+
     /// Records an event, stamped with the present time. Blocks while the queue of events is full.
     pub fn event(&self, kind: EventKind) {
         self.event_at(self.now(), kind);
@@ -112,17 +149,42 @@ impl RecorderHandle {
 
     /// Records an event that happened at `time_ns`.
     pub fn event_at(&self, time_ns: TimeNs, kind: EventKind) {
-        self.send(&self.0.events, Event { time_ns, kind });
+        let event = Event { time_ns, kind };
+        match &self.0.way {
+            Way::Queues { events, .. } => drop(self.send(events, event)),
+            Way::Elsewhere(hand) => hand(Handed::Event(event)),
+        }
     }
 
     /// Records completed sends. Returns for how long the caller was held back by a full queue.
     pub fn sends(&self, batch: Vec<SendRow>) -> Duration {
-        if batch.is_empty() { Duration::ZERO } else { self.send(&self.0.rows, Rows::Sends(batch)) }
+        self.rows(batch, Rows::Sends, Handed::Sends)
     }
 
     /// Records what was read. Returns for how long the caller was held back by a full queue.
     pub fn reads(&self, batch: Vec<ReadRow>) -> Duration {
-        if batch.is_empty() { Duration::ZERO } else { self.send(&self.0.rows, Rows::Reads(batch)) }
+        self.rows(batch, Rows::Reads, Handed::Reads)
+    }
+
+    /// Records what replicas stored. Only the run itself reads their disks: a client in another process cannot.
+    pub fn replicas(&self, batch: Vec<ReplicaRow>) {
+        match &self.0.way {
+            _ if batch.is_empty() => {}
+            Way::Queues { rows, .. } => drop(self.send(rows, Rows::Replicas(batch))),
+            Way::Elsewhere(_) => self.0.failure.set("a client told of replicas' batches".to_owned()),
+        }
+    }
+
+    fn rows<T>(&self, batch: Vec<T>, to_queue: fn(Vec<T>) -> Rows, to_other: fn(Vec<T>) -> Handed) -> Duration {
+        match &self.0.way {
+            _ if batch.is_empty() => Duration::ZERO,
+            Way::Queues { rows, .. } => self.send(rows, to_queue(batch)),
+            Way::Elsewhere(hand) => {
+                let start = Instant::now();
+                hand(to_other(batch));
+                start.elapsed()
+            }
+        }
     }
 
     /// The time since the run's origin.
@@ -182,7 +244,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Creates the history's three files in `dir` and writes `header`, which must be `run-started`. Every event also goes
+    /// Creates the history's files in `dir` and writes `header`, which must be `run-started`. Every event also goes
     /// to `tap`, in the order written, for a live display.
     pub fn create(
         dir: &Path,
@@ -219,7 +281,8 @@ impl Recorder {
             .name("recorder".to_owned())
             .spawn(move || pump.run())
             .map_err(RecorderError::Thread)?;
-        let shared = Shared { clock, header: about, events, rows, closed: AtomicBool::new(false), failure };
+        let way = Way::Queues { events, rows };
+        let shared = Shared { clock, header: about, way, closed: AtomicBool::new(false), failure };
         Ok(Self { handle: RecorderHandle(Arc::new(shared)), stop, thread })
     }
 

@@ -1,5 +1,6 @@
-//! One row of the columnar history: a completed send, or a record that was read.
+//! One row of the columnar history: a completed send, a record that was read, or a batch that a replica stores.
 
+use crate::kafka::replica::StoredBatch;
 use crate::kafka::{
     BrokerId, LeaderEpoch, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex,
 };
@@ -61,4 +62,17 @@ pub struct ReadRow {
     pub record: RecordId,
     /// The payload's length in bytes.
     pub bytes: u32,
+}
+
+/// One batch as one replica stored it when its broker had been stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaRow {
+    /// Whose disk it lay on.
+    pub broker: BrokerId,
+    /// In which log.
+    pub topic: TopicIndex,
+    /// In which log.
+    pub partition: Partition,
+    /// The batch.
+    pub batch: StoredBatch,
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// What each file of a history was when the run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+// A flipped bit in the name of a file that may be missing must not make it missing.
+#[serde(deny_unknown_fields)]
 pub struct Seal {
     /// Of `events.jsonl`, all lines before the one with `run-ended`.
     pub events: FileSum,
@@ -17,6 +19,9 @@ pub struct Seal {
     pub sends: FileSum,
     /// Of the whole `reads.arrows`.
     pub reads: FileSum,
+    /// Of the whole `replicas.arrows`; `None` in histories from before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<FileSum>,
 }
 
 /// The length and the checksum of a file.

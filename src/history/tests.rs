@@ -9,14 +9,16 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::clock::Clock;
+use super::event::LogRange;
 use super::reader::{self, ReadError};
 use super::recorder::{Recorder, Totals};
-use super::{Closure, Event, EventKind, History, ProcessRole, ReadRow, Seal, SendRow};
+use super::{Closure, Event, EventKind, History, ProcessRole, ReadRow, ReplicaRow, Seal, SendRow};
+use crate::kafka::replica::{Checksum, StoredBatch};
 use crate::kafka::{
     BrokerId, LeaderEpoch, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex,
 };
 
-const FILES: [&str; 3] = ["events.jsonl", "sends.arrows", "reads.arrows"];
+const FILES: [&str; 4] = ["events.jsonl", "sends.arrows", "reads.arrows", "replicas.arrows"];
 
 fn header() -> EventKind {
     EventKind::RunStarted {
@@ -37,6 +39,10 @@ fn create(dir: &Path) -> Recorder {
 }
 
 fn write(sends: &[SendRow], reads: &[ReadRow]) -> (TempDir, Totals) {
+    write_all(sends, reads, &[sample_replica(1), sample_replica(2)])
+}
+
+fn write_all(sends: &[SendRow], reads: &[ReadRow], replicas: &[ReplicaRow]) -> (TempDir, Totals) {
     let dir = tempfile::tempdir().expect("a directory");
     let recorder = create(dir.path());
     let handle = recorder.handle();
@@ -48,6 +54,7 @@ fn write(sends: &[SendRow], reads: &[ReadRow]) -> (TempDir, Totals) {
     for batch in reads.chunks(7) {
         handle.reads(batch.to_vec());
     }
+    handle.replicas(replicas.to_vec());
     handle.event(EventKind::ProcessEnded { process: ProcessId(9), reason: "done".to_owned() });
     let totals = recorder.finish().expect("a whole history");
     (dir, totals)
@@ -104,6 +111,30 @@ fn read_row() -> impl Strategy<Value = ReadRow> {
     )
 }
 
+fn replicas_of(history: &History) -> Vec<ReplicaRow> {
+    history.partitions.values().flat_map(|partition| partition.replicas.clone()).collect()
+}
+
+fn replica_row() -> impl Strategy<Value = ReplicaRow> {
+    let numbers = (any::<i32>(), any::<[i64; 3]>(), any::<[i32; 3]>(), any::<[u32; 2]>(), any::<[i16; 2]>());
+    (place(), numbers, 0..2_u8).prop_map(|((topic, partition), (broker, wide, plain, unsigned, short), checksum)| {
+        let batch = StoredBatch {
+            base_offset: Offset(wide[0]),
+            last_offset: Offset(wide[1]),
+            leader_epoch: LeaderEpoch(plain[0]),
+            bytes: unsigned[0],
+            crc: unsigned[1],
+            checksum: Checksum::from_u8(checksum).expect("0 and 1 are checksums"),
+            attributes: short[0],
+            producer_id: wide[2],
+            producer_epoch: short[1],
+            base_sequence: plain[1],
+            records: plain[2],
+        };
+        ReplicaRow { broker: BrokerId(broker), topic, partition, batch }
+    })
+}
+
 fn is_prefix<T: PartialEq>(short: &[T], long: &[T]) -> bool {
     long.starts_with(short)
 }
@@ -114,6 +145,7 @@ fn assert_prefix(cut: &History, whole: &History) {
     for (place, partition) in &cut.partitions {
         assert!(is_prefix(&partition.sends, &whole.partitions[place].sends));
         assert!(is_prefix(&partition.reads, &whole.partitions[place].reads));
+        assert!(is_prefix(&partition.replicas, &whole.partitions[place].replicas));
     }
 }
 
@@ -159,6 +191,31 @@ proptest! {
         prop_assert_eq!(reads_of(&history), reads);
         prop_assert_eq!(history.processes.get(&ProcessId(9)), Some(&ProcessRole::Drain { reader: 0 }));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_replicas_stored_is_what_is_read(mut replicas in prop::collection::vec(replica_row(), 0..40)) {
+        let (dir, totals) = write_all(&[], &[], &replicas);
+        let history = reader::read(dir.path()).expect("a readable history");
+        prop_assert_eq!(&history.closure, &Closure::Whole);
+        prop_assert_eq!(totals.replicas, replicas.len() as u64);
+        replicas.sort_by_key(|row| (row.topic, row.partition));
+        prop_assert_eq!(replicas_of(&history), replicas);
+    }
+}
+
+#[test]
+fn a_history_from_before_replicas_were_read_is_whole() {
+    let (dir, _) = write_all(&[sample_send()], &[], &[]);
+    let events = dir.path().join(FILES[0]);
+    let text = std::fs::read_to_string(&events).expect("events");
+    let seal = text.find(",\"replicas\":").expect("the seal of the replicas");
+    std::fs::write(&events, format!("{}}}}}\n", &text[..seal])).expect("an older history");
+    std::fs::remove_file(dir.path().join(FILES[3])).expect("no such file then");
+    assert_eq!(reader::read(dir.path()).expect("a readable history").closure, Closure::Whole);
 }
 
 proptest! {
@@ -376,6 +433,17 @@ fn the_display_sees_every_event_in_the_order_written() {
     assert_eq!(display.iter().collect::<Vec<_>>(), history.events);
 }
 
+#[test]
+fn an_end_offset_of_an_older_history_tells_no_high_watermark() {
+    let text = r#"{"partition":"chat-0","start":0,"end":7}"#;
+    let old: LogRange = serde_json::from_str(text).expect("a range without one");
+    assert_eq!((old.end, old.high_watermark), (Offset(7), None));
+    assert_eq!(serde_json::to_string(&old).expect("plain data"), text);
+    let new = LogRange { high_watermark: Some(Offset(9)), ..old };
+    let text = serde_json::to_string(&new).expect("plain data");
+    assert_eq!(serde_json::from_str::<LogRange>(&text).expect("its own format"), new);
+}
+
 fn sample_send() -> SendRow {
     SendRow {
         process: ProcessId(1),
@@ -391,4 +459,21 @@ fn sample_send() -> SendRow {
         offset: Some(Offset(6)),
         broker: None,
     }
+}
+
+fn sample_replica(broker: i32) -> ReplicaRow {
+    let batch = StoredBatch {
+        base_offset: Offset(10),
+        last_offset: Offset(12),
+        leader_epoch: LeaderEpoch(4),
+        bytes: 300,
+        crc: 0xfeed,
+        checksum: Checksum::Right,
+        attributes: 0,
+        producer_id: 4000,
+        producer_epoch: 0,
+        base_sequence: 7,
+        records: 3,
+    };
+    ReplicaRow { broker: BrokerId(broker), topic: TopicIndex(0), partition: Partition(0), batch }
 }

@@ -1,4 +1,4 @@
-//! The three files of a history, as the recorder's thread writes them.
+//! The files of a history, as the recorder's thread writes them.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,7 +11,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use super::columns::{self, Columnar};
 use super::recorder::{Header, RecorderError, Totals};
 use super::seal::{FileSum, SummedFile};
-use super::{Event, EventKind, ReadRow, Seal, SendRow};
+use super::{Event, EventKind, ReadRow, ReplicaRow, Seal, SendRow};
 use crate::kafka::TimeNs;
 
 /// The name of the file of events.
@@ -24,14 +24,16 @@ const ROWS_PER_BATCH: usize = 65_536;
 pub(super) enum Rows {
     Sends(Vec<SendRow>),
     Reads(Vec<ReadRow>),
+    Replicas(Vec<ReplicaRow>),
 }
 
-/// All three files, open for appending. Errors are sentences that name the file.
+/// All files, open for appending. Errors are sentences that name the file.
 pub(super) struct Writer {
     events: BufWriter<SummedFile>,
     events_path: PathBuf,
     sends: RowFile<SendRow>,
     reads: RowFile<ReadRow>,
+    replicas: RowFile<ReplicaRow>,
     tap: Option<std::sync::mpsc::Sender<Event>>,
     written: u64,
 }
@@ -58,6 +60,7 @@ impl Writer {
             events_path,
             sends: RowFile::new(create(SendRow::FILE)?, header)?,
             reads: RowFile::new(create(ReadRow::FILE)?, header)?,
+            replicas: RowFile::new(create(ReplicaRow::FILE)?, header)?,
             tap,
             written: 0,
         })
@@ -83,6 +86,7 @@ impl Writer {
         match rows {
             Rows::Sends(rows) => self.sends.append(rows),
             Rows::Reads(rows) => self.reads.append(rows),
+            Rows::Replicas(rows) => self.replicas.append(rows),
         }
     }
 
@@ -90,13 +94,15 @@ impl Writer {
     pub(super) fn flush(&mut self) -> Result<(), String> {
         self.events.flush().map_err(|error| failed(&self.events_path, &error))?;
         self.sends.flush()?;
-        self.reads.flush()
+        self.reads.flush()?;
+        self.replicas.flush()
     }
 
-    /// Ends both row files and has the disk confirm them, so that `run-ended` never stands beside fewer rows than it says.
+    /// Ends the row files and has the disk confirm them, so that `run-ended` never stands beside fewer rows than it says.
     pub(super) fn close_rows(&mut self) -> Result<(), String> {
         self.sends.close()?;
         self.reads.close()?;
+        self.replicas.close()?;
         self.events.flush().map_err(|error| failed(&self.events_path, &error))
     }
 
@@ -105,7 +111,12 @@ impl Writer {
         let Totals { sends, reads, .. } = self.totals();
         // Only what was flushed is summed, and the line that holds the sum cannot be in it.
         self.events.flush().map_err(|error| failed(&self.events_path, &error))?;
-        let seal = Seal { events: self.events.get_ref().sum(), sends: self.sends.sum(), reads: self.reads.sum() };
+        let seal = Seal {
+            events: self.events.get_ref().sum(),
+            sends: self.sends.sum(),
+            reads: self.reads.sum(),
+            replicas: Some(self.replicas.sum()),
+        };
         self.event(&Event { time_ns, kind: EventKind::RunEnded { sends, reads, seal } })?;
         self.events
             .flush()
@@ -114,7 +125,12 @@ impl Writer {
     }
 
     pub(super) fn totals(&self) -> Totals {
-        Totals { events: self.written, sends: self.sends.written, reads: self.reads.written }
+        Totals {
+            events: self.written,
+            sends: self.sends.written,
+            reads: self.reads.written,
+            replicas: self.replicas.written,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whom a fault strikes, resolved at the moment of injection from what the cluster says then.
 
 use crate::cluster::{Cluster, ClusterError};
-use crate::fault::{FaultId, Target};
+use crate::fault::{FaultId, FaultKind, Need, Target, Victim};
 use crate::kafka::{BrokerId, ClusterView, PartitionView, TopicPartition};
 
 /// Why a target is nobody.
@@ -20,17 +20,55 @@ pub enum TargetError {
     },
 }
 
-/// The brokers that `target` names now. `draw` is the plan's permutation of the broker ids, `struck_by` tells whom an
-/// earlier fault struck. Never empty.
+/// What a fault does to its targets decides whom it may strike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It acts on their containers: only on those that may be struck.
+    Containers,
+    /// It acts through Kafka's protocol: on every broker.
+    Protocol,
+}
+
+impl Reach {
+    /// How far a kind of fault reaches.
+    pub fn of(kind: &FaultKind) -> Self {
+        if kind.facts().needs.contains(&Need::Engine) { Self::Containers } else { Self::Protocol }
+    }
+}
+
+/// Whom `target` names now. `draw` is the plan's permutation of the broker ids, `struck_by` tells whom an
+/// earlier fault struck. Never empty; each once, whatever a set names.
 pub async fn resolve(
     cluster: &dyn Cluster,
     target: &Target,
+    reach: Reach,
     draw: &[i32],
-    struck_by: impl Fn(&FaultId) -> Option<Vec<BrokerId>>,
-) -> Result<Vec<BrokerId>, TargetError> {
+    struck_by: impl Fn(&FaultId) -> Option<Vec<Victim>>,
+) -> Result<Vec<Victim>, TargetError> {
+    let mut found: Vec<Victim> = Vec::new();
+    for member in target.members() {
+        for victim in resolve_one(cluster, member, reach, draw, &struck_by).await? {
+            if !found.contains(&victim) {
+                found.push(victim);
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn resolve_one(
+    cluster: &dyn Cluster,
+    target: &Target,
+    reach: Reach,
+    draw: &[i32],
+    struck_by: &impl Fn(&FaultId) -> Option<Vec<Victim>>,
+) -> Result<Vec<Victim>, TargetError> {
     let brokers = cluster.brokers();
     let nobody = |reason: String| TargetError::Nobody { target: target.clone(), reason };
     let first = |count: usize| draw.iter().take(count).copied().map(BrokerId).collect();
+    if let Target::Same(fault) = target {
+        return struck_by(fault).ok_or_else(|| nobody(format!("fault `{fault}` has struck nobody")));
+    }
     let found: Vec<BrokerId> = match target {
         Target::Broker(id) => vec![*id],
         Target::Leader(partition) => leader(&cluster.view(None).await?, partition).map_err(nobody)?,
@@ -44,15 +82,19 @@ pub async fn resolve(
         Target::Minority => first((brokers.len().max(1) - 1) / 2),
         Target::Majority => first(brokers.len() / 2 + 1),
         Target::All => brokers.clone(),
-        Target::Same(fault) => struck_by(fault).ok_or_else(|| nobody(format!("fault `{fault}` has struck nobody")))?,
+        Target::Producer { .. } | Target::Member { .. } | Target::Group(_) => {
+            return Err(nobody("the plan knows no such client".to_owned()));
+        }
+        Target::Same(_) => unreachable!("answered above"),
+        Target::Set(_) => unreachable!("no member of a set is one"),
     };
     if found.is_empty() {
         return Err(nobody("it names no broker of this cluster".to_owned()));
     }
-    for broker in &found {
+    for broker in found.iter().filter(|_| reach == Reach::Containers) {
         cluster.may_strike(*broker).map_err(|error| nobody(error.to_string()))?;
     }
-    Ok(found)
+    Ok(found.into_iter().map(Victim::from).collect())
 }
 
 fn find<'a>(view: &'a ClusterView, partition: &TopicPartition) -> Result<&'a PartitionView, String> {

@@ -25,6 +25,11 @@ pub(super) fn number(seed: u64, name: &str) -> u64 {
     stream(seed, name).next_u64() >> 11
 }
 
+/// A number from 0 to `most`, each as likely.
+pub(super) fn up_to(seed: u64, name: &str, most: u64) -> u64 {
+    below(&mut stream(seed, name), most.saturating_add(1))
+}
+
 /// The broker ids in a drawn order (Fisher and Yates).
 pub(super) fn permutation(seed: u64, name: &str, mut ids: Vec<i32>) -> Vec<i32> {
     let mut rng = stream(seed, name);
@@ -54,6 +59,16 @@ mod tests {
     fn the_hash_of_a_name_is_the_published_one() {
         assert_eq!(fnv1a(""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a("a"), 0xaf63_dc4c_8601_ec8c);
+    }
+
+    #[test]
+    fn every_number_up_to_the_greatest_comes_about_as_often() {
+        let mut seen = [0_u32; 4];
+        for seed in 0..4000 {
+            seen[usize::try_from(up_to(seed, "fault/a/every", 3)).expect("at most 3")] += 1;
+        }
+        assert!(seen.iter().all(|count| (900..1100).contains(count)), "{seen:?}");
+        assert_eq!(up_to(7, "fault/a/for", 0), 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From a stored run and its verdict to a [`Report`]: everything that is counted, bucketed or looked up happens here, once.
 
 mod cards;
+mod circumstances;
 mod faults;
 mod groups;
 mod incidents;
@@ -68,6 +69,7 @@ pub fn build(inputs: Inputs<'_>) -> Report {
         groups: groups::reports(history, inputs.scenario),
         latencies: latency::windows(history, end_ns, &phases, &faults),
         cards: cards::cards(history, &anomalies),
+        circumstances: circumstances::of_all(history, &anomalies, &phases, &faults, end_ns),
         incidents: incidents::incidents(history),
         phases,
         faults,

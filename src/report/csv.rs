@@ -2,10 +2,10 @@
 //!
 //! An empty cell means "not known" or "there is none", never 0. Rows come in the report's order.
 
-use super::{LatencyWindow, Report, Window};
+use super::{Circumstances, LatencyWindow, Report, Window};
 use crate::anomaly::Anomaly;
 use crate::history::Phase;
-use crate::kafka::TimeNs;
+use crate::kafka::{BrokerId, TimeNs};
 
 /// `summary.csv`: one metric a row.
 pub fn summary(report: &Report) -> Vec<u8> {
@@ -32,6 +32,7 @@ pub fn summary(report: &Report) -> Vec<u8> {
     put("faults", verdict.faults.len().to_string());
     put("faults_proven", verdict.faults.iter().filter(|fault| fault.proven).count().to_string());
     put("max_unavailability_ms", verdict.availability.max_unavailability_ms.to_string());
+    put("max_consume_stall_ms", verdict.availability.max_consume_stall_ms.to_string());
     let latency = report.latencies.iter().find(|window| window.window == Window::Run).and_then(|w| w.latency);
     put("latency_p50_ms", cell(latency.map(|latency| millis(latency.p50_us))));
     put("latency_p99_ms", cell(latency.map(|latency| millis(latency.p99_us))));
@@ -92,6 +93,12 @@ pub fn faults(report: &Report) -> Vec<u8> {
         "recovery_ms",
         "unavailability_ms",
         "proof",
+        "detail",
+        "first_failure_ms",
+        "acked_again_ms",
+        "settled_ms",
+        "caught_up_ms",
+        "consume_stall_ms",
     ]);
     for line in &report.verdict.faults {
         let brokers: Vec<String> = line.targets.iter().map(ToString::to_string).collect();
@@ -107,6 +114,12 @@ pub fn faults(report: &Report) -> Vec<u8> {
             cell(line.recovery_ms),
             line.unavailability_ms.to_string(),
             line.proof.clone(),
+            line.detail.clone(),
+            cell(line.first_failure_ms),
+            cell(line.acked_again_ms),
+            cell(line.settled_ms),
+            cell(line.caught_up_ms),
+            line.consume_stall_ms.to_string(),
         ]);
     }
     table.bytes()
@@ -127,6 +140,9 @@ pub fn partitions(report: &Report) -> Vec<u8> {
         "max_unavailability_ms",
         "unavailable_from_ms",
         "leader_spans",
+        "max_consume_stall_ms",
+        "consume_stall_from_ms",
+        "consume_stall_group",
     ]);
     for line in &report.partitions {
         table.row([
@@ -142,6 +158,9 @@ pub fn partitions(report: &Report) -> Vec<u8> {
             cell(line.max_unavailability_ms),
             cell(line.unavailable_from_ms),
             line.spans.len().to_string(),
+            cell(line.stall.as_ref().map(|stall| stall.longest_ms)),
+            cell(line.stall.as_ref().and_then(|stall| stall.from_ms)),
+            cell(line.stall.as_ref().and_then(|stall| stall.group.clone())),
         ]);
     }
     table.bytes()
@@ -162,9 +181,15 @@ pub fn anomalies(report: &Report) -> Vec<u8> {
         "ack_ms",
         "group",
         "explanation",
+        "phase",
+        "leader",
+        "leader_epoch",
+        "isr",
+        "owners",
+        "faults_in_force",
     ]);
-    for anomaly in &report.anomalies {
-        table.row(anomaly_row(anomaly));
+    for (anomaly, circumstances) in report.anomalies.iter().zip(&report.circumstances) {
+        table.row(anomaly_row(anomaly).into_iter().chain(circumstances_row(circumstances.as_ref())));
     }
     table.bytes()
 }
@@ -184,6 +209,23 @@ fn anomaly_row(anomaly: &Anomaly) -> [String; 12] {
         cell(anomaly.group.as_deref()),
         anomaly.explanation.clone(),
     ]
+}
+
+fn circumstances_row(circumstances: Option<&Circumstances>) -> [String; 6] {
+    let standing = circumstances.and_then(|then| then.standing.as_ref());
+    let ids = |brokers: &[BrokerId]| spaced(brokers.iter().map(|broker| broker.0.to_string()));
+    [
+        cell(circumstances.and_then(|then| then.phase).map(Phase::name)),
+        cell(standing.and_then(|view| view.leader).map(|leader| leader.0)),
+        cell(standing.and_then(|view| view.leader_epoch).map(|epoch| epoch.0)),
+        cell(standing.map(|view| ids(&view.isr))),
+        cell(circumstances.map(|then| spaced(then.owners.iter().cloned()))),
+        cell(circumstances.map(|then| spaced(then.faults.iter().map(ToString::to_string)))),
+    ]
+}
+
+fn spaced(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// `latency.csv`: one stretch of the run a row.

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use super::{Inputs, Report, build};
 use crate::anomaly::{CheckName, CheckResult, Expectation};
+use crate::fault::kinds::kill::Kill;
 use crate::fault::{FaultId, FaultKind, Signal, Target};
 use crate::history::{Closure, Environment, Event, EventKind, History, PartitionHistory, Phase, ProcessRole, SendRow};
 use crate::kafka::{Offset, Outcome, Partition, ProcessId, Sequence, TimeNs, TopicIndex, TopicPartition};
-use crate::plan::{ClientSeed, Plan, PlannedPhases, PlannedStart, Step};
+use crate::plan::{ClientSeed, Plan, PlannedPhases, PlannedSafety, PlannedStart, Step};
 use crate::scenario::{
-    ClusterKind, ClusterSpec, CommitMode, EvidenceFloor, FaultSpec, GroupSpec, Metric, Phases, ProducerSpec, Rate,
-    Scenario, Start, Threshold, TopicSpec,
+    Again, ClusterKind, ClusterSpec, CommitMode, EvidenceFloor, FaultSpec, GroupSpec, Metric, Phases, ProducerSpec,
+    Rate, Safety, Scenario, Spread, Start, Threshold, TopicSpec,
 };
 use crate::verdict::Verdict;
 use world::World;
@@ -110,7 +111,7 @@ pub(crate) fn of_sends(sends: &[(u64, u64, Outcome)]) -> Report {
 fn bare(sends: Vec<SendRow>) -> History {
     let mut partitions = BTreeMap::new();
     if !sends.is_empty() {
-        partitions.insert((TopicIndex(0), Partition(0)), PartitionHistory { sends, reads: Vec::new() });
+        partitions.insert((TopicIndex(0), Partition(0)), PartitionHistory { sends, ..PartitionHistory::default() });
     }
     History {
         events: Vec::new(),
@@ -168,6 +169,7 @@ fn scenario(name: &str) -> Scenario {
             brokers: 3,
             image: None,
             heap_bytes: 512 << 20,
+            disk_bytes: None,
             start_limit: Duration::from_secs(120),
             config: BTreeMap::from([("min.insync.replicas".to_owned(), "2".to_owned())]),
             attach: None,
@@ -187,6 +189,7 @@ fn scenario(name: &str) -> Scenario {
             size_bytes: (100, 200),
             keys: 64,
             in_flight: 10_000,
+            transactions: None,
             config: BTreeMap::new(),
         }],
         groups: vec![GroupSpec {
@@ -204,11 +207,13 @@ fn scenario(name: &str) -> Scenario {
         },
         faults: vec![FaultSpec {
             id: FaultId("kill".to_owned()),
-            kind: FaultKind::Kill { signal: Signal::Kill },
+            kind: FaultKind::Kill(Kill { signal: Signal::Kill }),
             target: Target::Leader(TopicPartition::new("chat", 1)),
             start: Start::At(Duration::from_secs(5)),
-            duration: Duration::from_secs(15),
+            duration: Spread::exactly(Duration::from_secs(15)),
+            again: Again::Once,
         }],
+        safety: Safety::default(),
         expect: BTreeMap::from([(CheckName::Duplicate, Expectation::Allowed)]),
         evidence: EvidenceFloor::default(),
         thresholds: vec![Threshold { metric: Metric::Unavailability, max: Duration::from_secs(20) }],
@@ -223,12 +228,15 @@ fn plan(name: &str) -> Plan {
         phases: PlannedPhases { warmup_ms: 5_000, chaos_ms: 30_000, recovery_limit_ms: 60_000, drain_limit_ms: 60_000 },
         steps: vec![Step {
             fault: FaultId("kill".to_owned()),
-            kind: FaultKind::Kill { signal: Signal::Kill },
+            kind: FaultKind::Kill(Kill { signal: Signal::Kill }),
             target: Target::Leader(TopicPartition::new("chat", 1)),
             draw: vec![2, 3, 1],
             start: PlannedStart::AtMs(5_000),
             duration_ms: 15_000,
+            seed: 0,
+            series: None,
         }],
+        safety: PlannedSafety::default(),
         clients: vec![
             ClientSeed { name: "chatters".to_owned(), index: 0, seed: 11 },
             ClientSeed { name: "chatters".to_owned(), index: 1, seed: 12 },

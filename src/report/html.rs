@@ -105,7 +105,7 @@ fn pill(standing: Standing, words: &str) -> Markup {
 fn class_of(standing: Standing) -> &'static str {
     match standing {
         Standing::Met => "met",
-        Standing::Unknown => "unknown",
+        Standing::Skipped | Standing::Unknown => "unknown",
         Standing::Broken => "broken",
     }
 }

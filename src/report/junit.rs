@@ -70,7 +70,7 @@ fn conclusive(report: &Report) -> TestCase {
 fn case(name: &str, standing: Standing, message: &str, details: &[String]) -> TestCase {
     let mut status = match standing {
         Standing::Met => return TestCase::new(name, TestCaseStatus::success()),
-        Standing::Unknown => TestCaseStatus::skipped(),
+        Standing::Skipped | Standing::Unknown => TestCaseStatus::skipped(),
         Standing::Broken => TestCaseStatus::non_success(NonSuccessKind::Failure),
     };
     status.set_message(message);

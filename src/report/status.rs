@@ -6,6 +6,8 @@ use crate::verdict::{CheckLine, FaultLine, RunOutcome, ThresholdLine, Verdict};
 /// Whether an expectation was met. The worst of several is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
+    /// It was not asked.
+    Skipped,
     /// It was.
     Met,
     /// Nobody can tell.
@@ -15,9 +17,10 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// A symbol that tells the three apart without colour.
+    /// A symbol that tells them apart without colour.
     pub fn symbol(self) -> &'static str {
         match self {
+            Self::Skipped => "-",
             Self::Met => "✓",
             Self::Unknown => "?",
             Self::Broken => "✗",
@@ -31,7 +34,8 @@ impl Standing {
         match (line.expect, line.verdict) {
             (Expectation::Forbidden, Validity::Invalid) => Self::Broken,
             (Expectation::Required, Validity::Valid) if covered() => Self::Broken,
-            (_, Validity::Unknown) | (Expectation::Required, Validity::Valid) => Self::Unknown,
+            (_, Validity::Unknown) | (Expectation::Required, Validity::Valid | Validity::Skipped) => Self::Unknown,
+            (_, Validity::Skipped) => Self::Skipped,
             _ => Self::Met,
         }
     }
@@ -39,6 +43,7 @@ impl Standing {
     /// How a threshold stands.
     pub fn of_threshold(line: &ThresholdLine) -> Self {
         match line.verdict {
+            Validity::Skipped => Self::Skipped,
             Validity::Valid => Self::Met,
             Validity::Unknown => Self::Unknown,
             Validity::Invalid => Self::Broken,
@@ -63,6 +68,7 @@ impl Standing {
 /// The word for a check's standing, which says why: `met`, `found, as allowed`, `not seen`, ...
 pub(super) fn check_words(line: &CheckLine, verdict: &Verdict) -> &'static str {
     match (Standing::of_check(line, verdict), line.expect, line.found) {
+        (Standing::Skipped, ..) => "skipped",
         (Standing::Unknown, ..) => "unknown",
         (Standing::Broken, Expectation::Required, _) => "required, not seen",
         (Standing::Broken, ..) => "violated",

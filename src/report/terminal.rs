@@ -57,6 +57,7 @@ fn checks(report: &Report, page: &mut Page) {
         "  {:<22}  {:<9}  {:<7} {:>11} {:>9}  result",
         "check", "expected", "verdict", "examined", "found"
     ));
+    let reasons = &report.verdict.reasons;
     for line in &report.verdict.checks {
         let standing = Standing::of_check(line, &report.verdict);
         page.ink(Ink::of(standing), &format!("  {} {:<20}", standing.symbol(), line.check));
@@ -68,7 +69,9 @@ fn checks(report: &Report, page: &mut Page) {
             format::count(line.found),
             check_words(line, &report.verdict)
         ));
-        for note in line.notes.iter().filter(|_| standing != Standing::Met) {
+        // What the headline says already is not said again here.
+        let told = |note: &str| reasons.iter().any(|reason| reason.contains(note.trim_end_matches('.')));
+        for note in line.notes.iter().filter(|note| standing != Standing::Met && !told(note)) {
             page.line(&format!("      {note}"));
         }
     }
@@ -86,21 +89,44 @@ fn faults(report: &Report, page: &mut Page) {
         page.line(&format!("      proof: {}", line.proof));
         if line.injected_ms.is_some() {
             page.line(&format!("      {}", consequences(line)));
+            if let Some(text) = consequences_for_groups(line) {
+                page.line(&format!("      {text}"));
+            }
         }
     }
 }
 
 /// What a fault did to the load, in one line.
 fn consequences(line: &FaultLine) -> String {
+    let is_of_clients = line.targets.iter().all(|victim| victim.broker().is_none());
+    let (well, missing) = if is_of_clients {
+        ("at work again", "not seen at work after the heal")
+    } else {
+        ("every ISR full again", "not every ISR seen full again after the heal")
+    };
     let recovery = match line.recovery_ms {
-        Some(recovery_ms) => format!("ISR full again {} after the heal", format::duration_ms(recovery_ms)),
-        None => "ISR not seen full again after the heal".to_owned(),
+        Some(recovery_ms) => format!("; {well} {} after the heal", format::duration_ms(recovery_ms)),
+        None => format!("; {missing}"),
     };
     format!(
-        "{} overlapped it; unavailable for {} at most; {recovery}",
+        "{} overlapped it; unavailable for {} at most{recovery}",
         format::counted(line.sends_overlapping, "send"),
         format::duration_ms(line.unavailability_ms)
     )
+}
+
+/// What a fault did to the consumer groups, where there are any.
+fn consequences_for_groups(line: &FaultLine) -> Option<String> {
+    let caught_up_ms = line.caught_up_ms?;
+    let settled = line.settled_ms.map_or_else(
+        || "no partition changed hands".to_owned(),
+        |settled_ms| format!("the last partition changed hands {} after it began", format::duration_ms(settled_ms)),
+    );
+    Some(format!(
+        "groups stalled for {} at most; {settled}; caught up {} after the heal",
+        format::duration_ms(line.consume_stall_ms),
+        format::duration_ms(caught_up_ms)
+    ))
 }
 
 fn thresholds(report: &Report, page: &mut Page) {

@@ -1,5 +1,9 @@
 //! What a run stands on while it is played: its directory, ledger, recorder and plan; and each step of the play.
 
+mod audit;
+
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,22 +14,33 @@ use crate::cluster::attach::{AttachCluster, leftovers};
 use crate::cluster::docker::DockerCluster;
 use crate::cluster::engine::{Engine, Leftovers};
 use crate::cluster::ledger::Ledger;
+use crate::cluster::maker::Maker;
+use crate::cluster::means;
 use crate::cluster::mock::MockCluster;
 use crate::cluster::{Cluster, ClusterError, wholeness};
-use crate::fault::FaultId;
+use crate::fault::{ClientAction, FaultId};
 use crate::history::clock::Clock;
 use crate::history::recorder::{Recorder, RecorderError, RecorderHandle};
 use crate::history::{Environment, EventKind, FORMAT_VERSION, Phase};
+use crate::nemesis::roll::Roll;
 use crate::nemesis::{Disturbance, Nemesis};
 use crate::plan::{self, Plan};
 use crate::run::directory::RunDirectory;
 use crate::run::observer::Observer;
 use crate::run::{Options, RunError, Source, chain};
 use crate::scenario::{ClusterKind, Scenario};
+use crate::workload::apart::{Apart, Clients};
 use crate::workload::{Workload, drain};
 
 /// The cluster as everybody in a run shares it.
 pub(super) type SharedCluster = Arc<dyn Cluster>;
+
+/// How often the load is asked whether anything was acknowledged.
+const ACK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How much longer than planned a warm-up may last until something is acknowledged. On a busy machine new brokers may take
+/// many seconds to serve their first producer.
+const FIRST_ACK_LIMIT: Duration = Duration::from_secs(60);
 
 /// How often the cluster is asked whether it is whole again.
 const WHOLE_INTERVAL: Duration = Duration::from_millis(250);
@@ -35,9 +50,17 @@ const DRAIN_READERS: u32 = 2;
 
 /// How long a producer may take to end once the load is over, beyond its own delivery timeout.
 const FLUSH_LIMIT: Duration = Duration::from_secs(75);
+/// How long the coordinators may take to end what producers left open. Whatever is open then shows at the end offsets.
+const LEFTOVERS_LIMIT: Duration = Duration::from_secs(30);
 
 /// How often the recorder is asked whether it still can write.
 const DISK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long faults that were told to stop may take until they have. Each of them waits for something nearly all the time.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long may be asked what is here for faults, before the start.
+const MEANS_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a run was cleared away.
 pub(super) struct Cleared {
@@ -47,10 +70,21 @@ pub(super) struct Cleared {
     pub(super) history: Result<(), RecorderError>,
 }
 
+/// Why a phase ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CutShort {
+    /// Somebody interrupted the run.
+    Interrupt,
+    /// The run has taken as long as it may.
+    Deadline,
+}
+
 /// A run's footing.
 pub(super) struct Stage {
     scenario: Scenario,
     plan: Plan,
+    /// The clients that have to have processes of their own.
+    apart: Apart,
     label: String,
     directory: RunDirectory,
     ledger: Arc<Ledger>,
@@ -59,10 +93,16 @@ pub(super) struct Stage {
     handle: RecorderHandle,
     recorder: Mutex<Option<Recorder>>,
     observer: Mutex<Option<Observer>>,
+    /// The phase that began last.
+    phase: Mutex<Option<Phase>>,
     /// What could not be undone or removed.
     unclean: Mutex<Vec<String>>,
     /// Set once the first signal is in the history.
     interrupted: OnceLock<()>,
+    /// When the chaos phase ends at the latest.
+    deadline: Option<tokio::time::Instant>,
+    /// The faults that may still strike.
+    roll: Arc<Roll>,
 }
 
 impl Stage {
@@ -74,12 +114,15 @@ impl Stage {
         }
         let seed = options.seed.or(scenario.seed).unwrap_or_else(draw_seed);
         let plan = plan::plan(&scenario, seed);
+        let apart = apart(&plan, options.program.as_deref())?;
         let directory = RunDirectory::create(&options.reports, &scenario.name, seed)?;
         directory.write("scenario.toml", source.text.as_bytes())?;
         directory.write_json("plan.json", &plan)?;
         let label = label(&scenario.name, &directory.run_id());
         let ledger = Arc::new(Ledger::begin(&options.state, &label, directory.path())?);
         let clock = Clock::start();
+        let limit = plan.safety.deadline_ms.map(Duration::from_millis);
+        let deadline = limit.map(|limit| tokio::time::Instant::now() + limit);
         let header = EventKind::RunStarted {
             format_version: FORMAT_VERSION,
             run: directory.run_id(),
@@ -101,6 +144,7 @@ impl Stage {
         Ok(Self {
             scenario,
             plan,
+            apart,
             label,
             directory,
             ledger,
@@ -109,8 +153,11 @@ impl Stage {
             handle,
             recorder: Mutex::new(Some(recorder)),
             observer: Mutex::default(),
+            phase: Mutex::default(),
             unclean: Mutex::default(),
             interrupted: OnceLock::new(),
+            deadline,
+            roll: Arc::default(),
         })
     }
 
@@ -124,15 +171,18 @@ impl Stage {
         self.scenario.topics.iter().map(|topic| topic.partitions as usize).sum()
     }
 
-    /// Records that a phase begins.
+    /// Records that a phase begins, unless it has begun already.
     pub(super) fn enter(&self, phase: Phase) {
-        self.handle.event(EventKind::PhaseStarted { phase });
+        if lock(&self.phase).replace(phase) != Some(phase) {
+            self.handle.event(EventKind::PhaseStarted { phase });
+        }
     }
 
     /// Starts the brokers and makes the topics. On an error nothing of them is left.
     pub(super) async fn start_cluster(&self) -> Result<SharedCluster, ClusterError> {
         self.enter(Phase::Start);
         let scenario = &self.scenario;
+        self.refuse_the_impossible().await?;
         let ledger = Arc::clone(&self.ledger);
         let cluster: SharedCluster = match (scenario.cluster.kind, &scenario.cluster.attach) {
             (ClusterKind::Docker, _) => {
@@ -141,15 +191,35 @@ impl Stage {
             (ClusterKind::Attach, attach) => {
                 let attach = attach.as_ref().expect("a validated scenario says where its cluster is");
                 let groups: Vec<String> = scenario.groups.iter().map(|group| group.name.clone()).collect();
-                Arc::new(AttachCluster::attach(&scenario.cluster, attach, &scenario.topics, &groups, ledger).await?)
+                Arc::new(
+                    AttachCluster::attach(&scenario.cluster, attach, &self.label, &scenario.topics, &groups, ledger)
+                        .await?,
+                )
             }
             (ClusterKind::Mock, _) => Arc::new(MockCluster::start(&scenario.cluster, &scenario.topics)?),
         };
-        if let Err(error) = cluster.create_topics(&scenario.topics).await {
+        let needs = scenario.faults.iter().flat_map(|fault| fault.kind.needs()).collect();
+        let made = match cluster.can(&needs).await {
+            Ok(()) => cluster.create_topics(&scenario.topics).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = made {
             self.stop_cluster(&cluster).await;
             return Err(error);
         }
         Ok(cluster)
+    }
+
+    /// Refuses faults that cannot be injected here, before any broker is started. Whether each broker bears them is asked of
+    /// the brokers' own containers afterwards, and what could not be asked now is found out then.
+    async fn refuse_the_impossible(&self) -> Result<(), ClusterError> {
+        let needs = means::needs(&self.scenario);
+        if needs.is_empty() {
+            return Ok(());
+        }
+        let maker = Maker::run(&self.label, Arc::clone(&self.ledger));
+        let means = means::look(&Engine::connect().await?, &needs, &maker, MEANS_LIMIT).await;
+        means.refuse(&self.scenario)
     }
 
     /// Writes down what the run runs on, begins to watch the cluster, and starts the load.
@@ -166,28 +236,46 @@ impl Stage {
         *lock(&self.observer) = Some(observer);
 
         let (scenario, plan, handle) = (self.scenario.clone(), self.plan.clone(), self.handle.clone());
-        let access = cluster.access();
-        let workload = blocking(move || Workload::start(&scenario, &plan, &access, &handle)).await?;
+        let (access, apart) = (cluster.access(), self.apart.clone());
+        let workload = blocking(move || Workload::start_apart(&scenario, &plan, &access, &handle, apart)).await?;
         if let Some(live) = &self.options.live {
             live.counters.get_or_init(|| workload.counters());
         }
         Ok(workload)
     }
 
-    /// Lets the load run for a while without faults.
-    pub(super) async fn warm_up(&self) {
-        // The time running out is the usual end; an interruption is the other.
-        drop(timeout(Duration::from_millis(self.plan.phases.warmup_ms), self.options.interrupt.once()).await);
+    /// Lets the load run for a while without faults, and until something was acknowledged: before that there is nothing that
+    /// a fault could stop. The limit leaves it to the verdict to say so.
+    pub(super) async fn warm_up(&self, workload: &Workload) {
+        let planned = Duration::from_millis(self.plan.phases.warmup_ms);
+        let counters = workload.counters();
+        let warm = async {
+            sleep(planned).await;
+            while counters.totals().acked == 0 {
+                sleep(ACK_INTERVAL).await;
+            }
+        };
+        let warm = timeout(planned + FIRST_ACK_LIMIT, warm);
+        tokio::select! {
+            // Warm or not, the time is over.
+            _ = warm => {}
+            _ = self.cut_short() => {}
+        }
         self.note_interrupt();
     }
 
     /// Lets the nemesis loose. Afterwards nothing is in force any more.
-    pub(super) async fn disturb(&self, cluster: &SharedCluster) -> Disturbance {
+    pub(super) async fn disturb(&self, cluster: &SharedCluster, workload: &Workload) -> Disturbance {
         let limit = Duration::from_millis(self.plan.phases.recovery_limit_ms);
-        let nemesis = Nemesis::new(Arc::clone(cluster), self.handle.clone(), Arc::clone(&self.ledger), limit);
+        let (cluster, ledger) = (Arc::clone(cluster), Arc::clone(&self.ledger));
+        let nemesis = Nemesis::new(cluster, self.handle.clone(), ledger, workload.controls(), limit);
+        let nemesis = nemesis.on_roll(Arc::clone(&self.roll));
         let (stop, stopped) = watch::channel(self.options.interrupt.received().is_some());
         let interrupted = async {
-            self.options.interrupt.once().await;
+            if self.cut_short().await == CutShort::Deadline {
+                let deadline_ms = self.plan.safety.deadline_ms.unwrap_or_default();
+                self.handle.event(EventKind::DeadlinePassed { deadline_ms });
+            }
             stop.send_replace(true);
             std::future::pending::<()>().await;
         };
@@ -230,6 +318,7 @@ impl Stage {
         let (access, handle) = (cluster.access(), self.handle.clone());
         let drained = blocking(move || {
             workload.finish_producers(FLUSH_LIMIT);
+            workload.end_leftovers(LEFTOVERS_LIMIT);
             // A partition that nobody answers for must not keep the others from being read, so it gets a share of the time.
             let ends = workload.end_offsets(&access, &topics, limit / 3)?;
             for missing in &ends.missing {
@@ -237,11 +326,11 @@ impl Stage {
             }
             let ranges = ends.ranges;
             handle.event(EventKind::EndOffsets { ranges: ranges.clone() });
-            let ids = workload.ids();
+            let (ids, fresh) = (workload.ids(), workload.drain_readers(DRAIN_READERS));
             // Side by side, because neither may use up the other's time: a group that is stuck is no reason not to read the
             // logs, and the fresh readers are the evidence that everything else rests on.
             std::thread::scope(|scope| {
-                let readers = scope.spawn(|| drain::drain(&access, &ranges, DRAIN_READERS, &ids, &handle, limit));
+                let readers = scope.spawn(|| drain::drain(&access, &ranges, &fresh, &ids, &handle, limit));
                 workload.drain_groups(&ranges, limit);
                 readers.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
@@ -255,10 +344,14 @@ impl Stage {
         Ok(())
     }
 
-    /// Keeps the brokers' logs and removes the brokers.
+    /// Keeps the brokers' logs and removes the brokers. Whatever came before, the last phase begins here at the latest.
     pub(super) async fn stop_cluster(&self, cluster: &SharedCluster) {
         self.enter(Phase::Stop);
         lock(&self.observer).take();
+        // A run that was abandoned has dropped its faults in the middle of whatever they were at.
+        if let Err(error) = self.roll.wait_until_gone(STOP_LIMIT).await {
+            self.handle.event(EventKind::HarnessError { message: error.to_string() });
+        }
         for broker in cluster.brokers() {
             let kept = match cluster.logs(broker).await {
                 Ok(None) => Ok(()),
@@ -345,10 +438,44 @@ impl Stage {
         }
     }
 
+    /// Waits until the load without faults, or the chaos, has to end before its time.
+    async fn cut_short(&self) -> CutShort {
+        let deadline = async {
+            match self.deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.options.interrupt.once() => CutShort::Interrupt,
+            () = deadline => CutShort::Deadline,
+        }
+    }
+
     fn note_interrupt(&self) {
         let Some(signal) = self.options.interrupt.received() else { return };
         self.interrupted.get_or_init(|| self.handle.event(EventKind::Interrupted { signal: signal.name().to_owned() }));
     }
+}
+
+/// The clients that the plan's faults crash or freeze, as processes of `program`. Only those: all others are threads, which
+/// cost less.
+fn apart(plan: &Plan, program: Option<&Path>) -> Result<Apart, RunError> {
+    let mut struck = BTreeMap::new();
+    for step in &plan.steps {
+        if step.kind.client_action().is_some_and(ClientAction::needs_process) {
+            for client in plan.clients_of(step) {
+                struck.entry(client).or_insert(&step.fault);
+            }
+        }
+    }
+    let Some((client, fault)) = struck.first_key_value() else { return Ok(Apart::default()) };
+    let missing = |reason: String| RunError::NoProgram { fault: (*fault).clone(), client: client.clone(), reason };
+    let program = program.ok_or_else(|| missing("none is named".to_owned()))?;
+    if !program.is_file() {
+        return Err(missing(format!("{} is no file", program.display())));
+    }
+    Ok(Apart::of_program(Clients::Named(struck.keys().cloned().collect()), program))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -11,9 +11,9 @@ use super::problem::Problems;
 use super::read::{At, FromToml, integer, span_of};
 use super::suggest::{listed, nearest};
 use super::units::{self, NotAQuantity};
-use super::{ClusterKind, CommitMode, Metric, Rate};
+use super::{ClusterKind, CommitMode, EmptyTarget, Metric, Rate, Spread};
 use crate::anomaly::{CheckName, Expectation};
-use crate::fault::{Signal, Target};
+use crate::fault::Target;
 use crate::kafka::is_secret;
 
 impl FromToml for String {
@@ -23,6 +23,16 @@ impl FromToml for String {
             problems.wrong_type(key, value, "a string", "write it in quotes");
         }
         text.map(str::to_owned)
+    }
+}
+
+impl FromToml for bool {
+    fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            problems.wrong_type(key, value, "true or false", "write it without quotes");
+        }
+        flag
     }
 }
 
@@ -105,6 +115,12 @@ impl FromToml for Duration {
     }
 }
 
+impl FromToml for Spread {
+    fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        quantity(key, value, problems, "a duration", units::duration_range).map(|(least, most)| Self { least, most })
+    }
+}
+
 impl FromToml for Rate {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         quantity(key, value, problems, "records a second", units::rate)
@@ -121,6 +137,26 @@ impl FromToml for Bytes {
     }
 }
 
+/// A rate in bytes a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRate(pub u64);
+
+impl FromToml for ByteRate {
+    fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        quantity(key, value, problems, "bytes or bits a second", units::byte_rate).map(Self)
+    }
+}
+
+/// A share of a whole, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ratio(pub u32);
+
+impl FromToml for Ratio {
+    fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        quantity(key, value, problems, "a share", units::ratio).map(Self)
+    }
+}
+
 /// A range of sizes in bytes, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRange(pub u64, pub u64);
@@ -132,7 +168,7 @@ impl FromToml for ByteRange {
 }
 
 /// Reads one word of a closed set.
-fn choice<T: Copy>(
+pub(super) fn choice<T: Copy>(
     key: &str,
     value: &Spanned<DeValue<'_>>,
     problems: &mut Problems,
@@ -172,17 +208,15 @@ choices!(CommitMode:
     "before-process" => CommitMode::BeforeProcess,
     "auto" => CommitMode::Auto,
 );
+choices!(EmptyTarget:
+    "fail" => EmptyTarget::Fail,
+    "skip" => EmptyTarget::Skip,
+);
 choices!(Expectation:
     "forbidden" => Expectation::Forbidden,
     "allowed" => Expectation::Allowed,
     "required" => Expectation::Required,
 );
-
-impl FromToml for Signal {
-    fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
-        choice(key, value, problems, &[Signal::Kill, Signal::Term, Signal::Abort].map(|signal| (signal.name(), signal)))
-    }
-}
 
 impl FromToml for Metric {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
@@ -192,7 +226,7 @@ impl FromToml for Metric {
 
 impl FromToml for Target {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
-        const WORDS: [&str; 11] = [
+        const WORDS: [&str; 13] = [
             "broker",
             "leader",
             "follower",
@@ -204,6 +238,8 @@ impl FromToml for Target {
             "majority",
             "all",
             "same",
+            "producer",
+            "member",
         ];
         let text = String::from_toml(key, value, problems)?;
         let error = match text.parse::<Target>() {
@@ -211,9 +247,10 @@ impl FromToml for Target {
             Err(error) => error,
         };
         let word = text.split(':').next().unwrap_or(&text);
+        let forms = format!("{}; of clients {}", Target::FORMS, Target::CLIENT_FORMS);
         let help = match nearest(word, WORDS).filter(|meant| *meant != word) {
-            Some(meant) => format!("did you mean `{meant}`? Targets are {}", Target::FORMS),
-            None => format!("targets are {}", Target::FORMS),
+            Some(meant) => format!("did you mean `{meant}`? Targets are {forms}"),
+            None => format!("targets are {forms}"),
         };
         let label = if error.reason.starts_with("expected") { "no such target" } else { error.reason.as_str() };
         problems.refuse(&value.span(), format!("`{text}` is not a target"), label, &help);

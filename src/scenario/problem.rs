@@ -100,6 +100,37 @@ impl Diagnostic for Problem {
     }
 }
 
+/// A place in a file, for what is found out about it later, by others.
+#[derive(Clone)]
+pub struct Place {
+    span: Span,
+    source: Source,
+}
+
+impl Place {
+    /// What is wrong there, what is to stand below that place, and what to do about it.
+    pub fn error(&self, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) -> Problem {
+        self.problem(Severity::Error, message.into(), label.into(), help.into())
+    }
+
+    /// What is doubtful there, in the same words.
+    pub fn warning(&self, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) -> Problem {
+        self.problem(Severity::Warning, message.into(), label.into(), help.into())
+    }
+
+    fn problem(&self, severity: Severity, message: String, label: String, help: String) -> Problem {
+        let labels = vec![(self.span.clone(), label)];
+        Problem { severity, message, labels, help: Some(help), source: Arc::clone(&self.source) }
+    }
+}
+
+impl fmt::Debug for Place {
+    /// Short, because the source is the whole file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.span)
+    }
+}
+
 /// The problems found so far. Nothing stops at the first.
 pub struct Problems {
     source: Source,
@@ -138,10 +169,23 @@ impl Problems {
         self.hidden.push(span);
     }
 
+    /// A place, whose problems do not show what is hidden so far.
+    pub(super) fn place(&self, span: Span) -> Place {
+        Place { span, source: self.shown() }
+    }
+
+    /// The source with stars for what is hidden.
+    fn shown(&self) -> Source {
+        if self.hidden.is_empty() {
+            return Arc::clone(&self.source);
+        }
+        Arc::new(NamedSource::new(self.source.name(), masked(self.source.inner(), &self.hidden)))
+    }
+
     /// Everything, in the order of the file.
     pub(super) fn into_sorted(mut self) -> Vec<Problem> {
         if !self.hidden.is_empty() {
-            let source = Arc::new(NamedSource::new(self.source.name(), masked(self.source.inner(), &self.hidden)));
+            let source = self.shown();
             self.list.iter_mut().for_each(|problem| problem.source = Arc::clone(&source));
         }
         self.list.sort_by_key(Problem::start);

@@ -4,14 +4,16 @@
 
 use std::time::Duration;
 
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::address::Containers;
-use super::leaf::{ByteRange, Bytes, Expectations, Properties};
+use super::fault_table::{self, RawKind};
+use super::leaf::{ByteRange, Bytes, Expectations, Properties, Ratio};
 use super::problem::{Problems, Span};
-use super::read::{At, TOP_LEVEL_KEYS, raw_table};
-use super::{ClusterKind, CommitMode, Metric, Rate};
-use crate::fault::{Signal, Target};
+use super::read::{At, FromToml, TOP_LEVEL_KEYS, raw_table};
+use super::{ClusterKind, CommitMode, EmptyTarget, Metric, Rate, Spread};
+use crate::fault::{FaultId, FaultKind};
 use crate::kafka::Endpoint;
 
 /// Reads the file, noting all that is wrong with it; `None` when it is not even TOML.
@@ -81,6 +83,8 @@ raw_table! {
         phases = "phases": RawPhases,
         /// The faults. Without them the run is a baseline.
         faults = "fault": Vec<At<RawFault>>,
+        /// What bounds their harm. Without it: nothing.
+        safety = "safety": RawSafety,
         /// What is expected of each check. Without it: `forbidden`.
         expect = "expect": Expectations,
         /// How much evidence a verdict needs.
@@ -101,6 +105,8 @@ raw_table! {
         image = "image": String,
         /// Each broker's heap. Without it: `512MiB`.
         heap = "heap": Bytes,
+        /// How much each broker's disk holds. Without it: as much as the engine's own disk.
+        disk = "disk": Bytes,
         /// How long the cluster may take to start, or to answer. Without it: `180s`.
         start_limit = "start-limit": Duration,
         /// Broker properties, over the safe defaults.
@@ -147,8 +153,24 @@ raw_table! {
         keys = "keys": u32,
         /// How many records each may have in flight. Without it: 10000.
         in_flight = "in-flight": u32,
+        /// How its records are put into transactions. Without it: they are in none.
+        transactions = "transactions": RawTransactions,
         /// librdkafka properties, over the defaults.
         config = "config": Properties,
+    }
+}
+
+raw_table! {
+    /// `transactions` of a `[[producer]]`.
+    RawTransactions, "`transactions`" {
+        /// How many records are in one, at most. Required.
+        records = "records": u32,
+        /// How old one gets, at most. Without it: half its `timeout`.
+        every = "every": Duration,
+        /// Which share is aborted on purpose. Without it: none.
+        abort = "abort": Ratio,
+        /// When the coordinator gives one up that nobody ended. Without it: `30s`.
+        timeout = "timeout": Duration,
     }
 }
 
@@ -183,64 +205,62 @@ raw_table! {
 }
 
 raw_table! {
-    /// `[[fault]]`: when, for how long, and exactly one of the kinds.
-    RawFault, "[[fault]]" {
+    /// When a `[[fault]]` strikes, and for how long.
+    RawWhen, "[[fault]]", besides FaultKind::NAMES {
         /// Its name. Required.
         id = "id": String,
-        /// This long after the chaos phase began. Either this or `after`.
+        /// This long after the chaos phase began. Either this, `after` or `every`.
         at = "at": Duration,
-        /// After this fault was healed and the ISR was full again. Either this or `at`.
+        /// After this fault was healed and the ISR was full again. Either this, `at` or `every`.
         after = "after": String,
-        /// How much longer than `after`. Without it: no longer.
+        /// How much longer than `after`, or than the one before of a `repeat`. Without it: no longer.
         delay = "delay": Duration,
-        /// How long until it is healed. Required, except for a restart, which heals itself.
-        length = "for": Duration,
-        /// Send the broker's process a signal.
-        kill = "kill": RawKill,
-        /// Stop the broker in order.
-        stop = "stop": RawStop,
-        /// Stop the broker in order and start it at once.
-        restart = "restart": RawRestart,
-        /// Freeze the broker.
-        pause = "pause": RawPause,
+        /// From one start to the next, or a range that the seed draws from. Without it: no next one, or by `repeat`.
+        every = "every": Spread,
+        /// No start of an `every` is later. Without it: the end of the chaos phase.
+        until = "until": Duration,
+        /// How often; with `every` at most. Without it: once, or as often as there is time for.
+        repeat = "repeat": u32,
+        /// How long until it is healed, or a range that the seed draws from. Required, except for a restart, which heals
+        /// itself.
+        length = "for": Spread,
+    }
+}
+
+/// `[[fault]]`: when, for how long, and exactly one of the kinds.
+#[derive(Clone, Debug)]
+pub struct RawFault {
+    /// Where the table begins.
+    pub span: Span,
+    /// When, and for how long.
+    pub when: RawWhen,
+    /// Each kind that it names; it should be one.
+    pub kinds: Vec<RawKind>,
+    /// The kind that a misspelt key probably means, which has been noted.
+    pub meant: Option<&'static str>,
+}
+
+impl FromToml for RawFault {
+    fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        let when = RawWhen::from_toml(key, value, problems)?;
+        let table = value.get_ref().as_table()?;
+        let id = FaultId(when.id.value().cloned().unwrap_or_default());
+        let kinds = fault_table::read_kinds(table, &id, problems);
+        Some(Self { span: when.span.clone(), kinds, meant: fault_table::meant(table), when })
     }
 }
 
 raw_table! {
-    /// `kill = { ... }`.
-    RawKill, "kill" {
-        /// Whom. Required.
-        target = "target": Target,
-        /// `SIGKILL`, `SIGTERM` or `SIGABRT`. Without it: `SIGKILL`.
-        signal = "signal": Signal,
-    }
-}
-
-raw_table! {
-    /// `stop = { ... }`.
-    RawStop, "stop" {
-        /// Whom. Required.
-        target = "target": Target,
-        /// How long it may take to leave in order. Without it: `30s`.
-        grace = "grace": Duration,
-    }
-}
-
-raw_table! {
-    /// `restart = { ... }`.
-    RawRestart, "restart" {
-        /// Whom. Required.
-        target = "target": Target,
-        /// How long it may take to leave in order. Without it: `30s`.
-        grace = "grace": Duration,
-    }
-}
-
-raw_table! {
-    /// `pause = { ... }`.
-    RawPause, "pause" {
-        /// Whom. Required.
-        target = "target": Target,
+    /// `[safety]`.
+    RawSafety, "[safety]" {
+        /// At most so many brokers may be kept away at one time. Without it: as many as the faults strike.
+        max_unavailable = "max-unavailable": u32,
+        /// Whether losing the controllers' quorum is meant. Without it: `false`, and it is warned of.
+        allow_quorum_loss = "allow-quorum-loss": bool,
+        /// The chaos phase ends when the run has taken this long. Without it: no limit but those of the phases.
+        deadline = "deadline": Duration,
+        /// What a target means that is nobody: `fail` or `skip`. Without it: `fail`.
+        empty_target = "empty-target": EmptyTarget,
     }
 }
 
@@ -282,19 +302,26 @@ mod tests {
             ("[cluster]", RawCluster::KEYS),
             ("[[topic]]", RawTopic::KEYS),
             ("[[producer]]", RawProducer::KEYS),
+            ("[[producer]]", RawTransactions::KEYS),
             ("[[consumer-group]]", RawGroup::KEYS),
             ("[phases]", RawPhases::KEYS),
-            ("[[fault]]", RawFault::KEYS),
-            ("[[fault]]", RawKill::KEYS),
-            ("[[fault]]", RawStop::KEYS),
-            ("[[fault]]", RawRestart::KEYS),
-            ("[[fault]]", RawPause::KEYS),
+            ("[[fault]]", RawWhen::KEYS),
+            ("[[fault]]", FaultKind::NAMES),
+            ("[safety]", RawSafety::KEYS),
             ("[evidence]", RawEvidence::KEYS),
             ("[[threshold]]", RawThreshold::KEYS),
         ];
         for (heading, keys) in tables {
             for key in keys {
                 assert!(section(heading).contains(&format!("| `{key}` |")), "{heading} has {key}");
+            }
+        }
+        for facts in FaultKind::ALL {
+            let row = section("[[fault]]").lines().find(|line| line.starts_with(&format!("| `{}` |", facts.name)));
+            let row = row.unwrap_or_else(|| panic!("a row for {}", facts.name));
+            for key in facts.keys {
+                let shown = [format!("`{key}`"), format!("`{key} = ")];
+                assert!(shown.iter().any(|shown| row.contains(shown)), "{} has {key}", facts.name);
             }
         }
         for metric in Metric::ALL {

@@ -158,11 +158,12 @@ pub fn integer(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// Declares a table once: its keys, their types, their documentation; makes the struct and its reader.
+/// Declares a table once: its keys, their types, their documentation; makes the struct and its reader. Keys `besides`
+/// these are known too, and read by somebody else.
 macro_rules! raw_table {
     (
         $(#[$doc:meta])*
-        $name:ident, $shown:literal {
+        $name:ident, $shown:literal $(, besides $others:path)? {
             $( $(#[$field_doc:meta])* $field:ident = $key:literal: $kind:ty, )*
         }
     ) => {
@@ -184,12 +185,13 @@ macro_rules! raw_table {
                 span: crate::scenario::problem::Span,
                 problems: &mut crate::scenario::problem::Problems,
             ) -> Self {
+                let known = [Self::KEYS $(, $others)?].concat();
                 for (key, _) in table {
-                    if !Self::KEYS.contains(&key.get_ref().as_ref()) {
-                        problems.unknown_key(key.get_ref(), &key.span(), $shown, Self::KEYS);
+                    if !known.contains(&key.get_ref().as_ref()) {
+                        problems.unknown_key(key.get_ref(), &key.span(), $shown, &known);
                     }
                 }
-                Self { $( $field: crate::scenario::read::field(table, $key, Self::KEYS, problems), )* span }
+                Self { $( $field: crate::scenario::read::field(table, $key, &known, problems), )* span }
             }
         }
 

@@ -95,6 +95,68 @@ pub fn size_range(text: &str) -> Result<(u64, u64), NotAQuantity> {
     Ok((low, high))
 }
 
+/// `1MiB/s` or `10mbit/s`: bytes a second, at least one.
+pub fn byte_rate(text: &str) -> Result<u64, NotAQuantity> {
+    const FORMS: &str = "rates of bytes are \"1MiB/s\" or \"500kB/s\", of bits \"10mbit/s\" or \"512kbit/s\"";
+    if is_bare_number(text) {
+        return refuse("has no unit", format!("write \"{}kB/s\"; {FORMS}", text.trim()));
+    }
+    let Some(amount) = text.trim().strip_suffix("/s").map(str::trim) else {
+        return refuse("is not a rate of bytes", FORMS);
+    };
+    let bits = |amount: &str| {
+        let prefix = amount.strip_suffix("bit")?;
+        let (number, factor) = match prefix.strip_suffix('k') {
+            Some(number) => (number, 1e3),
+            None => match prefix.strip_suffix('m') {
+                Some(number) => (number, 1e6),
+                None => prefix.strip_suffix('g').map_or((prefix, 1.0), |number| (number, 1e9)),
+            },
+        };
+        Some(number.trim().parse::<f64>().ok()? * factor / 8.0)
+    };
+    let bytes = bits(amount).or_else(|| amount.parse::<ByteSize>().ok().map(|size| size.as_u64() as f64));
+    match bytes {
+        Some(bytes) if (1.0..=1e12).contains(&bytes) => Ok(whole(bytes)),
+        Some(_) => refuse("is no rate that a link has", "write a rate between 1B/s and 1TB/s"),
+        None => refuse("is not a rate of bytes", FORMS),
+    }
+}
+
+/// `5%` or `0.01%`, in millionths; more than none and at most all.
+pub fn ratio(text: &str) -> Result<u32, NotAQuantity> {
+    const FORMS: &str = "shares are written \"5%\" or \"0.1%\", from \"0.0001%\" to \"100%\"";
+    if is_bare_number(text) {
+        return refuse("has no unit", format!("write \"{}%\"", text.trim()));
+    }
+    let Some(percent) = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok()) else {
+        return refuse("is not a share", FORMS);
+    };
+    let millionths = (percent * 1e4).round();
+    if !(1.0..=1e6).contains(&millionths) {
+        return refuse("is not a share between nothing and all", FORMS);
+    }
+    Ok(u32::try_from(whole(millionths)).expect("at most a million"))
+}
+
+/// A number whose range has been looked at.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "its callers look at the range first")]
+fn whole(number: f64) -> u64 {
+    number as u64
+}
+
+/// `4s` or `4s..9s`: a duration, or a range of them with both ends included.
+pub fn duration_range(text: &str) -> Result<(Duration, Duration), NotAQuantity> {
+    let Some((low, high)) = text.split_once("..") else {
+        return duration(text).map(|duration| (duration, duration));
+    };
+    let (low, high) = (duration(low)?, duration(high.trim_start_matches('='))?);
+    if low > high {
+        return refuse("runs backwards", "write the shorter duration first: \"4s..9s\"");
+    }
+    Ok((low, high))
+}
+
 /// A duration as these files write it: `1m 30s`, and `0s` for none.
 pub fn show(duration: Duration) -> String {
     if duration.is_zero() { "0s".to_owned() } else { humantime::format_duration(duration).to_string() }
@@ -127,6 +189,35 @@ mod tests {
         assert_eq!(rate("max"), Ok(Rate::Max));
         for text in ["", "5000", "5000/min", "-1/s", "0/s", "inf/s", "NaN/s", "1e9/s", "/s"] {
             assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rate_of_bytes_may_be_written_in_bits() {
+        assert_eq!(byte_rate("1MiB/s"), Ok(1 << 20));
+        assert_eq!(byte_rate("10mbit/s"), Ok(1_250_000));
+        assert_eq!(byte_rate("512 kbit/s"), Ok(64_000));
+        for text in ["", "1MiB", "10mbit", "0B/s", "fast/s", "10", "-1kB/s", "9999999TB/s"] {
+            assert!(byte_rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_a_percentage() {
+        assert_eq!(ratio("5%"), Ok(50_000));
+        assert_eq!(ratio("0.01 %"), Ok(100));
+        assert_eq!(ratio("100%"), Ok(1_000_000));
+        for text in ["", "5", "0.05", "0%", "101%", "-1%", "all", "NaN%"] {
+            assert!(ratio(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_may_be_a_range() {
+        assert_eq!(duration_range("4s..9s"), Ok((Duration::from_secs(4), Duration::from_secs(9))));
+        assert_eq!(duration_range("4s"), Ok((Duration::from_secs(4), Duration::from_secs(4))));
+        for text in ["", "9s..4s", "4..9", "4s..", "..", "4"] {
+            assert!(duration_range(text).is_err(), "{text}");
         }
     }
 

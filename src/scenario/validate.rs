@@ -4,23 +4,31 @@
 //! one mistake is told once and not again by everything that depends on it.
 
 mod access;
+mod again;
 mod attach;
 mod client;
 mod cluster;
 mod expect;
 mod faults;
+mod fence;
+mod full_disk;
+mod keepsakes;
 mod load;
 mod names;
 mod overlap;
 mod promises;
+mod reach;
 mod retention;
+mod safety;
 mod timing;
+mod transactions;
 mod warnings;
+mod wipe;
 
 pub use cluster::DEFAULT_HEAP_BYTES;
 
-use super::problem::{Problems, Span};
-use super::raw::{RawPhases, RawScenario};
+use super::problem::{Place, Problems, Span};
+use super::raw::{RawFault, RawPhases, RawScenario};
 use super::read::{At, Field};
 use super::{EvidenceFloor, Phases, Scenario};
 
@@ -36,16 +44,25 @@ pub(super) fn validate(raw: &RawScenario, problems: &mut Problems) -> Option<Sce
         groups: load::groups(raw, problems),
         phases: phases(raw, problems),
         faults: faults::faults(raw, problems),
+        safety: safety::safety(raw, problems),
         expect: expect::expectations(raw, problems),
         evidence: evidence(raw),
         thresholds: expect::thresholds(raw, problems),
     };
     names::clients_are_distinct(raw, problems);
+    safety::check(raw, &scenario, problems);
+    wipe::check(raw, &scenario, problems);
     if problems.any_error() {
         return None;
     }
     warnings::warnings(raw, &scenario, problems);
     Some(scenario)
+}
+
+/// Where each fault's kind stands, in the order of the file.
+pub(super) fn places(raw: &RawScenario, problems: &Problems) -> Vec<Place> {
+    let kind = |fault: &RawFault| fault.kinds.first().map_or_else(|| fault.span.clone(), |kind| kind.span.clone());
+    items(&raw.faults).map(|fault| problems.place(kind(fault))).collect()
 }
 
 /// The phases, each of which takes some time.
@@ -69,6 +86,14 @@ fn phases(raw: &RawScenario, problems: &mut Problems) -> Phases {
         recovery: recovery.or(default.recovery),
         drain: drain.or(default.drain),
     }
+}
+
+/// The phases as written or by default, for those who look at faults; `None` when the chaos phase could not be read.
+fn phases_of(raw: &RawScenario) -> Option<Phases> {
+    let default = Phases::default();
+    let Some(phases) = raw.phases.value() else { return raw.phases.is_missing().then_some(default) };
+    let chaos = if phases.chaos.is_missing() { default.chaos } else { *phases.chaos.value()? };
+    Some(Phases { warmup: phases.warmup.or(default.warmup), chaos, ..default })
 }
 
 fn evidence(raw: &RawScenario) -> EvidenceFloor {

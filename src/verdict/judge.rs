@@ -1,19 +1,14 @@
 //! Makes the verdict of one run.
 
 use crate::anomaly::{CheckName, CheckResult, Expectation, Validity};
-use crate::check::availability::{self, Gap};
-use crate::check::coverage::sends_overlapping;
-use crate::check::faults::FaultLife;
-use crate::check::recovery;
 use crate::check::timeline::Timeline;
 use crate::history::History;
-use crate::kafka::{Outcome, Partition, TimeNs, TopicPartition};
+use crate::kafka::TimeNs;
 use crate::plan::Plan;
 use crate::scenario::{ClusterKind, Scenario, Threshold};
 
-use super::thresholds::{Measured, Recovery};
-use super::{Availability, CheckLine, FaultLine, PartitionAvailability, RunOutcome, ThresholdLine, Verdict};
-use super::{counts, thresholds};
+use super::measure::measure;
+use super::{CheckLine, RunOutcome, ThresholdLine, Verdict, counts, thresholds};
 
 /// How many violations of one check the verdict shows; `anomalies.csv` has them all.
 const EXAMPLES: usize = 8;
@@ -134,6 +129,11 @@ fn reason(check: &CheckLine, covered: bool) -> Vec<(Rank, String)> {
             );
             vec![(Rank::Inconclusive, text)]
         }
+        (Expectation::Required, Validity::Skipped) => {
+            let why = first_note(check);
+            let text = format!("{name} was skipped, although the scenario requires it to find something: {why}.");
+            vec![(Rank::Inconclusive, text)]
+        }
         (Expectation::Required, Validity::Unknown) => {
             let why = first_note(check);
             let text = format!("{name} is unknown, although the scenario requires it to find something: {why}.");
@@ -187,90 +187,4 @@ fn threshold_reason(line: &ThresholdLine, limit: &Threshold) -> Option<(Rank, St
 fn everything_held(checks: &[CheckLine]) -> String {
     let valid = checks.iter().filter(|check| check.verdict == Validity::Valid).count();
     format!("Every expectation was met: {valid} of {} checks are valid.", checks.len())
-}
-
-/// Everything about faults and availability, in one pass over the partitions.
-fn measure(
-    history: &History,
-    scenario: &Scenario,
-    plan: &Plan,
-    timeline: &Timeline,
-) -> (Vec<FaultLine>, Availability, Measured) {
-    let lives = FaultLife::all(plan, history);
-    let windows: Vec<_> = lives.iter().map(|life| life.window(timeline.end)).collect();
-    let mut availability = Availability::default();
-    let mut worst_ns: Option<u64> = None;
-    let mut by_fault: Vec<u64> = vec![0; lives.len()];
-    for (key, rows) in &history.partitions {
-        let gaps = availability::gaps(&rows.sends, &windows);
-        if !rows.sends.is_empty() {
-            worst_ns = worst_ns.max(Some(gaps.longest.map_or(0, |gap| gap.nanos())));
-        }
-        for (longest, gap) in by_fault.iter_mut().zip(&gaps.by_window) {
-            *longest = (*longest).max(gap.map_or(0, |gap| gap.nanos()));
-        }
-        let acked = rows.sends.iter().filter(|send| send.outcome == Outcome::Ok).count() as u64;
-        availability.partitions.push(partition_line(history.topic_name(key.0), key.1, acked, gaps.longest));
-    }
-    availability.max_unavailability_ms = TimeNs(worst_ns.unwrap_or(0)).as_millis();
-
-    let overlapping = sends_overlapping(history.partitions.values().flat_map(|rows| &rows.sends), &windows);
-    let recoveries: Vec<Option<Recovery>> =
-        lives.iter().map(|life| recovery_of(life, history, scenario, timeline.end)).collect();
-    let faults = lives.iter().enumerate().map(|(at, life)| {
-        let whole_after_ms = match recoveries[at] {
-            Some(Recovery::Took(ns)) => Some(TimeNs(ns).as_millis()),
-            Some(Recovery::NotOver(_)) | None => None,
-        };
-        fault_line(life, scenario.cluster.kind, overlapping[at], whole_after_ms, by_fault[at])
-    });
-    let faults = faults.collect();
-    let measured = Measured { unavailability_ns: worst_ns, recoveries: recoveries.into_iter().flatten().collect() };
-    (faults, availability, measured)
-}
-
-fn partition_line(topic: String, partition: Partition, acked: u64, longest: Option<Gap>) -> PartitionAvailability {
-    PartitionAvailability {
-        partition: TopicPartition { topic, partition }.to_string(),
-        acked,
-        max_unavailability_ms: TimeNs(longest.map_or(0, |gap| gap.nanos())).as_millis(),
-        began_ms: longest.map(|gap| gap.start.as_millis()),
-    }
-}
-
-fn recovery_of(life: &FaultLife<'_>, history: &History, scenario: &Scenario, end: TimeNs) -> Option<Recovery> {
-    let healed = life.heal.done?;
-    let whole = life
-        .answered_again()
-        .and_then(|answered| recovery::whole_again(&history.events, healed.max(answered), scenario.cluster.brokers));
-    Some(match whole {
-        Some(whole) => Recovery::Took(whole.since(healed)),
-        None => Recovery::NotOver(end.since(healed)),
-    })
-}
-
-fn fault_line(
-    life: &FaultLife<'_>,
-    cluster: ClusterKind,
-    sends_overlapping: u64,
-    recovery_ms: Option<u64>,
-    unavailability_ns: u64,
-) -> FaultLine {
-    let proof = life.proof();
-    FaultLine {
-        id: life.step.fault.clone(),
-        kind: life.step.kind.name().to_owned(),
-        target: life.step.target.to_string(),
-        targets: life.targets.clone(),
-        injected_ms: life.inject.done.map(TimeNs::as_millis),
-        healed_ms: life.heal.done.map(TimeNs::as_millis),
-        proven: proof.proven,
-        proof: match cluster {
-            ClusterKind::Mock => format!("mock: {}", proof.sentence),
-            ClusterKind::Docker | ClusterKind::Attach => proof.sentence,
-        },
-        sends_overlapping,
-        recovery_ms,
-        unavailability_ms: TimeNs(unavailability_ns).as_millis(),
-    }
 }

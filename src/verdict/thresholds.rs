@@ -16,17 +16,21 @@ use super::ThresholdLine;
 pub struct Measured {
     /// The longest unavailability of any partition in nanoseconds; `None` when nothing was sent.
     pub unavailability_ns: Option<u64>,
+    /// The longest stall of any group in any partition in nanoseconds; `None` when no group read.
+    pub consume_stall_ns: Option<u64>,
     /// From each heal until the cluster was whole.
-    pub recoveries: Vec<Recovery>,
+    pub recoveries: Vec<Lasted>,
+    /// From each heal until every group had caught up with it.
+    pub catch_ups: Vec<Lasted>,
 }
 
-/// One fault's recovery.
+/// How long something lasted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recovery {
-    /// It took this many nanoseconds.
-    Took(u64),
+pub enum Lasted {
+    /// This many nanoseconds.
+    Exactly(u64),
     /// It was not over after this many nanoseconds, when the history ended.
-    NotOver(u64),
+    AtLeast(u64),
 }
 
 /// A measurement in nanoseconds, or what is known of it.
@@ -49,7 +53,8 @@ impl Value {
 
 /// Judges every threshold, in the scenario's order.
 pub fn judge(history: &History, scenario: &Scenario, measured: &Measured) -> Vec<ThresholdLine> {
-    let needs_latency = |metric| !matches!(metric, Metric::Unavailability | Metric::Recovery);
+    let needs_latency =
+        |metric| matches!(metric, Metric::ProduceLatencyP50 | Metric::ProduceLatencyP99 | Metric::ProduceLatencyMax);
     let latencies = scenario
         .thresholds
         .iter()
@@ -60,6 +65,8 @@ pub fn judge(history: &History, scenario: &Scenario, measured: &Measured) -> Vec
         let value = match threshold.metric {
             Metric::Unavailability => measured.unavailability_ns.map_or(Value::Nothing, Value::Exactly),
             Metric::Recovery => slowest(&measured.recoveries),
+            Metric::ConsumeStall => measured.consume_stall_ns.map_or(Value::Nothing, Value::Exactly),
+            Metric::CatchUp => slowest(&measured.catch_ups),
             Metric::ProduceLatencyP50 => percentile(latencies.as_ref(), 50),
             Metric::ProduceLatencyP99 => percentile(latencies.as_ref(), 99),
             Metric::ProduceLatencyMax => percentile(latencies.as_ref(), 100),
@@ -80,14 +87,14 @@ pub fn judge(history: &History, scenario: &Scenario, measured: &Measured) -> Vec
     lines.collect()
 }
 
-fn slowest(recoveries: &[Recovery]) -> Value {
-    let over = |recovery: &Recovery| matches!(recovery, Recovery::Took(_));
-    let longest = recoveries.iter().map(|recovery| match recovery {
-        Recovery::Took(ns) | Recovery::NotOver(ns) => *ns,
+fn slowest(all: &[Lasted]) -> Value {
+    let over = |lasted: &Lasted| matches!(lasted, Lasted::Exactly(_));
+    let longest = all.iter().map(|lasted| match lasted {
+        Lasted::Exactly(ns) | Lasted::AtLeast(ns) => *ns,
     });
     match longest.max() {
         None => Value::Nothing,
-        Some(longest) if recoveries.iter().all(over) => Value::Exactly(longest),
+        Some(longest) if all.iter().all(over) => Value::Exactly(longest),
         Some(longest) => Value::AtLeast(longest),
     }
 }

@@ -16,6 +16,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::apart::herald::Herald;
 use super::outcome::judge_commit;
 use super::reading::{Spot, Topics};
 use crate::history::EventKind;
@@ -42,11 +43,12 @@ impl Committer {
         process: ProcessId,
         topics: Topics,
         recorder: RecorderHandle,
+        herald: Herald,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (requests, queue) = bounded::<Request>(0);
         let thread = std::thread::Builder::new()
             .name(format!("commit-{process}"))
-            .spawn(move || serve(&queue, &consumer, process, &topics, &recorder))?;
+            .spawn(move || serve(&queue, &consumer, process, &topics, (&recorder, &herald)))?;
         Ok((Self(requests), thread))
     }
 
@@ -71,9 +73,10 @@ fn serve<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     process: ProcessId,
     topics: &Topics,
-    recorder: &RecorderHandle,
+    (recorder, herald): (&RecorderHandle, &Herald),
 ) {
     for Request { positions, done } in queue {
+        herald.commit(|| named(&positions, topics));
         let result = list(&positions, topics).and_then(|list| consumer.commit(&list, CommitMode::Sync));
         let code = result.as_ref().err().and_then(rdkafka::error::KafkaError::rdkafka_error_code);
         // Nothing to commit is what librdkafka says of positions that stand committed already.

@@ -10,7 +10,28 @@ use rdkafka::ClientConfig;
 
 use super::outcome::Acks;
 use crate::kafka::Access;
-use crate::scenario::{CommitMode, GroupSpec, ProducerSpec};
+use crate::scenario::{CommitMode, GroupSpec, Isolation, ProducerSpec, TransactionSpec};
+
+/// How a configuration is written down for a client in another process.
+pub mod as_map {
+    use std::collections::BTreeMap;
+
+    use rdkafka::ClientConfig;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Writes the properties, secrets too: for a private line only, never for a file or a command line.
+    pub fn serialize<S: Serializer>(config: &ClientConfig, serializer: S) -> Result<S::Ok, S::Error> {
+        // rdkafka's map shows a placeholder for each secret; a secret's own value comes by name only.
+        let names = config.config_map().into_keys();
+        let properties: BTreeMap<&str, &str> = names.filter_map(|name| Some((name, config.get(name)?))).collect();
+        properties.serialize(serializer)
+    }
+
+    /// Reads what [`serialize`] wrote.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ClientConfig, D::Error> {
+        Ok(BTreeMap::<String, String>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
 
 /// Room in librdkafka's queue beyond the in-flight limit, so that the limit is what holds a producer back.
 const QUEUE_SLACK: u32 = 1024;
@@ -71,6 +92,22 @@ pub fn producer(spec: &ProducerSpec, access: &Access, client_id: &str) -> Client
     config
 }
 
+/// Makes a producer's configuration one for transactions under this id. What librdkafka keeps below the transaction's time-out
+/// is kept below it.
+pub fn transactional(config: &mut ClientConfig, transactions: &TransactionSpec, id: &str) {
+    let timeout_ms = transactions.timeout.as_millis();
+    config
+        .set("transactional.id", id)
+        .set("transaction.timeout.ms", timeout_ms.to_string())
+        .set("enable.idempotence", "true");
+    for name in ["message.timeout.ms", "delivery.timeout.ms", "socket.timeout.ms"] {
+        let is_longer = |value: &str| value.trim().parse::<u128>().is_ok_and(|millis| millis > timeout_ms);
+        if config.get(name).is_some_and(is_longer) {
+            config.set(name, timeout_ms.to_string());
+        }
+    }
+}
+
 /// A group member's configuration.
 pub fn member(spec: &GroupSpec, access: &Access, client_id: &str) -> ClientConfig {
     let mut config = base(access, client_id);
@@ -90,18 +127,25 @@ pub fn member(spec: &GroupSpec, access: &Access, client_id: &str) -> ClientConfi
     config
 }
 
-/// A drain reader's configuration. It commits nothing, and reads as librdkafka does by default: `read_committed`.
-pub fn drain(access: &Access, group: &str, client_id: &str) -> ClientConfig {
+/// A drain reader's configuration. It commits nothing.
+pub fn drain(access: &Access, group: &str, client_id: &str, isolation: Isolation) -> ClientConfig {
     let mut config = base(access, client_id);
     config
         .set("group.id", group)
-        .set("isolation.level", "read_committed")
+        .set("isolation.level", isolation.property())
         // A log that was truncated below a reader's position is read again from its start rather than not at all.
         .set("auto.offset.reset", "earliest")
         .set("fetch.wait.max.ms", "100")
         .set("queued.max.messages.kbytes", "65536")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false");
+    config
+}
+
+/// The configuration of a client that asks how far logs reach, whatever of that readers are kept from.
+pub fn log_observer(access: &Access) -> ClientConfig {
+    let mut config = base(access, "log-ends");
+    config.set("isolation.level", "read_uncommitted");
     config
 }
 
@@ -132,6 +176,7 @@ mod tests {
             size_bytes: (64, 64),
             keys: 1,
             in_flight: 10,
+            transactions: None,
             config: config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         }
     }
@@ -152,6 +197,17 @@ mod tests {
     fn a_scenario_cannot_point_its_clients_at_another_cluster() {
         let made = producer(&spec(&[("bootstrap.servers", "elsewhere:9092")]), &here(), "c");
         assert_eq!(made.get("bootstrap.servers"), Some("here:9092"));
+    }
+
+    #[test]
+    fn a_configuration_written_for_another_process_keeps_its_secrets() {
+        let mut made = producer(&spec(&[]), &here(), "c");
+        made.set("sasl.password", "quiet");
+        let mut text = Vec::new();
+        as_map::serialize(&made, &mut serde_json::Serializer::new(&mut text)).expect("plain text");
+        let read = as_map::deserialize(&mut serde_json::Deserializer::from_slice(&text)).expect("what was written");
+        assert_eq!(read.get("sasl.password"), Some("quiet"));
+        assert_eq!(read.config_map(), made.config_map());
     }
 
     #[test]

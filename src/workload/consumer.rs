@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
+use serde::{Deserialize, Serialize};
 
 use super::close;
 use super::committer::{self, Committer};
 use super::membership::{COMMIT_LIMIT, Membership};
-use super::producer::Shared;
 use super::progress::{Order, Progress};
 use super::reading::Topics;
+use super::shared::Shared;
 use crate::history::{EventKind, ProcessRole};
 use crate::kafka::ProcessId;
 use crate::scenario::CommitMode;
@@ -39,6 +40,7 @@ const LAST_POLLS: usize = 10;
 const BETWEEN_LIVES: Duration = Duration::from_secs(1);
 
 /// What a member is to do.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Assignment {
     /// The group.
     pub group: String,
@@ -49,7 +51,31 @@ pub struct Assignment {
     /// When it commits.
     pub commit: CommitMode,
     /// The client's configuration.
+    #[serde(with = "super::config::as_map")]
     pub config: ClientConfig,
+}
+
+/// What makes a member go before the group has finished.
+#[derive(Clone, Debug, Default)]
+pub struct Exits {
+    /// The run is given up.
+    pub abort: Arc<AtomicBool>,
+    /// This member is to leave, and the load goes on.
+    pub leave: Arc<AtomicBool>,
+}
+
+impl Exits {
+    /// Exits of a member that leaves with the load only.
+    pub fn with(abort: &Arc<AtomicBool>) -> Self {
+        Self { abort: Arc::clone(abort), leave: Arc::default() }
+    }
+
+    fn told(&self) -> Option<End> {
+        if self.abort.load(Ordering::Relaxed) {
+            return Some(End::Aborted);
+        }
+        self.leave.load(Ordering::Relaxed).then_some(End::Left)
+    }
 }
 
 /// A member with its first client made, ready to run.
@@ -57,34 +83,46 @@ pub struct Member {
     assignment: Assignment,
     shared: Shared,
     progress: Arc<Progress>,
-    abort: Arc<AtomicBool>,
+    exits: Exits,
     lives: u32,
     life: Option<Life>,
 }
 
 impl Member {
-    /// Makes the first client; an error here is one of configuration. `abort` makes it leave without draining.
+    /// Makes the client of this life, counted from 0; an error here is one of configuration.
     pub fn new(
         assignment: Assignment,
         shared: Shared,
         progress: Arc<Progress>,
-        abort: Arc<AtomicBool>,
+        exits: Exits,
+        incarnation: u32,
     ) -> KafkaResult<Self> {
-        let mut member = Self { assignment, shared, progress, abort, lives: 0, life: None };
+        let mut member = Self { assignment, shared, progress, exits, lives: incarnation, life: None };
         member.life = Some(member.begin_life()?);
         Ok(member)
     }
 
-    /// Reads until the group is drained. Blocks the thread.
-    pub fn run(mut self) {
-        while let Some(life) = self.life.take() {
+    /// Reads until the group is drained, through as many lives as that takes; returns how many there were, those before
+    /// this member was made included. Blocks the thread.
+    pub fn run(mut self) -> u32 {
+        loop {
             let born = Instant::now();
-            let end = life.poll_until_the_end(&self.progress, &self.abort);
-            life.close(&self.shared, &self.progress, end);
-            if end == End::Fatal {
-                self.life = self.live_again(born);
+            if self.live() != End::Fatal {
+                return self.lives;
+            }
+            self.life = self.live_again(born);
+            if self.life.is_none() {
+                return self.lives;
             }
         }
+    }
+
+    /// Reads until the group is drained or the client is of no use. Blocks the thread.
+    pub fn live(&mut self) -> End {
+        let Some(life) = self.life.take() else { return End::Aborted };
+        let end = life.poll_until_the_end(&self.progress, &self.exits, &self.shared);
+        life.close(&self.shared, &self.progress, end);
+        end
     }
 
     fn live_again(&mut self, born: Instant) -> Option<Life> {
@@ -92,7 +130,7 @@ impl Member {
         loop {
             while Instant::now() < not_before {
                 let over = matches!(self.progress.order(), Order::Done | Order::OutOfTime);
-                if over || self.abort.load(Ordering::Relaxed) {
+                if over || self.exits.told().is_some() {
                     return None;
                 }
                 std::thread::sleep(POLL);
@@ -117,13 +155,20 @@ impl Member {
         let consumer: Arc<BaseConsumer<Membership>> = Arc::new(config.create_with_context(context)?);
         let role = ProcessRole::Consumer { group: group.clone(), member: *member, incarnation: self.lives };
         let label = role.label();
+        self.shared.gauge.begins(process, self.lives);
         self.lives += 1;
         recorder.event(EventKind::ProcessStarted { process, role });
         let committer = match commit {
             CommitMode::Auto => None,
             CommitMode::AfterProcess | CommitMode::BeforeProcess => {
                 let run_topics = Topics::of(recorder);
-                match Committer::start(Arc::clone(&consumer), process, run_topics, recorder.clone()) {
+                match Committer::start(
+                    Arc::clone(&consumer),
+                    process,
+                    run_topics,
+                    recorder.clone(),
+                    self.shared.herald.clone(),
+                ) {
                     Ok((committer, thread)) => {
                         consumer.context().commit_through(committer);
                         Some(thread)
@@ -144,10 +189,16 @@ impl Member {
 
 /// Why a life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub enum End {
+    /// The group reached the end offsets.
     Drained,
+    /// It did not in time.
     OutOfTime,
+    /// The run was given up.
     Aborted,
+    /// The member was told to leave.
+    Left,
+    /// The client is of no use any more.
     Fatal,
 }
 
@@ -162,9 +213,17 @@ impl End {
                 format!("the group did not reach the end offsets in time: {} (-1: unknown)", stood.join(", "))
             }
             Self::Aborted => "the run was given up".to_owned(),
+            Self::Left => "told to leave the group".to_owned(),
             Self::Fatal => "a fatal error of the client".to_owned(),
         }
     }
+}
+
+/// What a poll brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Got {
+    Record,
+    Nothing,
 }
 
 /// One incarnation: a client and its process id.
@@ -176,9 +235,10 @@ struct Life {
 }
 
 impl Life {
-    fn poll_until_the_end(&self, progress: &Progress, abort: &AtomicBool) -> End {
+    fn poll_until_the_end(&self, progress: &Progress, exits: &Exits, shared: &Shared) -> End {
         let context = self.consumer.context();
         let mut looked_up = Instant::now();
+        let mut last_record = Instant::now();
         loop {
             match progress.order() {
                 Order::Done => return End::Drained,
@@ -189,24 +249,34 @@ impl Life {
                 }
                 Order::Drain | Order::Run => {}
             }
-            if abort.load(Ordering::Relaxed) {
-                return End::Aborted;
+            if let Some(end) = exits.told() {
+                return end;
             }
             if context.errors.is_fatal() {
                 return End::Fatal;
             }
-            self.poll_once(POLL);
+            let got = self.poll_once(POLL);
+            // A drain is done at full speed: what a slow member left behind has to be read in time.
+            if got == Got::Record && !shared.gauge.tempo().is_zero() && progress.order() == Order::Run {
+                last_record = shared.gauge.spend(last_record, || {
+                    progress.order() != Order::Run || exits.told().is_some() || context.errors.is_fatal()
+                });
+            }
             context.process_when_due(&self.consumer);
         }
     }
 
-    fn poll_once(&self, timeout: Duration) {
+    fn poll_once(&self, timeout: Duration) -> Got {
         let context = self.consumer.context();
         match self.consumer.poll(timeout) {
-            Some(Ok(message)) => context.take(&message),
+            Some(Ok(message)) => {
+                context.take(&message);
+                return Got::Record;
+            }
             Some(Err(error)) => context.errors.note(&error, &error.to_string()),
             None => {}
         }
+        Got::Nothing
     }
 
     /// Commits, says where the member stands, leaves the group, and lets the client go.

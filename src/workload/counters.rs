@@ -61,8 +61,12 @@ impl Counters {
         }
     }
 
-    pub(super) fn add_sent(&self) {
-        self.sent.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn add_sent(&self, sends: u64) {
+        self.sent.fetch_add(sends, Ordering::Relaxed);
+    }
+
+    pub(super) fn take_back_sent(&self, sends: u64) {
+        self.sent.fetch_sub(sends, Ordering::Relaxed);
     }
 
     pub(super) fn add_outcome(&self, outcome: Outcome) {
@@ -84,6 +88,11 @@ impl Counters {
 pub struct ProcessIds(AtomicU32);
 
 impl ProcessIds {
+    /// Begins at this id.
+    pub(super) fn from(first: ProcessId) -> Self {
+        Self(AtomicU32::new(first.0))
+    }
+
     /// The next id.
     pub fn next(&self) -> ProcessId {
         ProcessId(self.0.fetch_add(1, Ordering::Relaxed))

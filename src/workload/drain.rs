@@ -1,7 +1,8 @@
 //! The final drain: fresh readers that read every log from its start to its end.
 //!
 //! Readers are new clients, assigned by hand, in groups of their own that commit nothing: they share no state with the
-//! load. They read as librdkafka does by default, `read_committed`.
+//! load. They read as librdkafka does by default, `read_committed`; but for the witness, which reads whatever is in the log,
+//! so that what was aborted is seen to be there and to be hidden.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::history::event::LogRange;
 use crate::history::recorder::RecorderHandle;
 use crate::history::{EventKind, ProcessRole, ReadRow};
 use crate::kafka::{Access, ProcessId, TopicPartition};
+use crate::scenario::Isolation;
 
 const POLL: Duration = Duration::from_millis(20);
 const ROWS_PER_BATCH: usize = 4096;
@@ -90,12 +92,42 @@ impl DrainSummary {
     }
 }
 
-/// Reads every range from start to end with each of `readers` fresh readers; records what they read and where they stood.
+/// A reader of a drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReaderKind {
+    /// One that waits for commits, by its number from 0.
+    Fresh(u32),
+    /// The one that does not.
+    Witness,
+}
+
+impl ReaderKind {
+    /// So many readers that wait for commits.
+    pub fn fresh(count: u32) -> Vec<Self> {
+        (0..count).map(Self::Fresh).collect()
+    }
+
+    fn role(self) -> ProcessRole {
+        match self {
+            Self::Fresh(reader) => ProcessRole::Drain { reader },
+            Self::Witness => ProcessRole::Witness,
+        }
+    }
+
+    fn isolation(self) -> Isolation {
+        match self {
+            Self::Fresh(_) => Isolation::Committed,
+            Self::Witness => Isolation::Uncommitted,
+        }
+    }
+}
+
+/// Reads every range from start to end with each of `readers`, made fresh; records what they read and where they stood.
 /// Blocks until all have reached every end, or until `limit`.
 pub fn drain(
     access: &Access,
     ranges: &[LogRange],
-    readers: u32,
+    readers: &[ReaderKind],
     ids: &ProcessIds,
     recorder: &RecorderHandle,
     limit: Duration,
@@ -110,7 +142,7 @@ pub fn drain(
     }
     // All clients are made before any reads: a drain begins whole or not at all.
     let made: Result<Vec<Reader>, DrainError> =
-        (0..readers).map(|reader| Reader::new(access, reader, ids, recorder, &spots)).collect();
+        readers.iter().map(|reader| Reader::new(access, *reader, ids, recorder, &spots)).collect();
     let mut threads = Vec::new();
     for reader in made? {
         let label = reader.label.clone();
@@ -164,20 +196,20 @@ struct Reader {
 impl Reader {
     fn new(
         access: &Access,
-        reader: u32,
+        reader: ReaderKind,
         ids: &ProcessIds,
         recorder: &RecorderHandle,
         spots: &BTreeMap<Spot, (i64, i64)>,
     ) -> Result<Self, DrainError> {
         let process = ids.next();
-        let role = ProcessRole::Drain { reader };
+        let role = reader.role();
         let label = role.label();
         let run = &recorder.header().run;
-        let group = format!("wiber-chaos-drain-{run}-{reader}-{}", process.0);
+        let group = format!("wiber-chaos-{}-{run}-{}", label.replace('/', "-"), process.0);
         let failed = |source| DrainError::Client { purpose: role.label(), source };
         let context = ReaderContext(ClientErrors::new(process, recorder.clone()));
         let consumer: BaseConsumer<ReaderContext> =
-            config::drain(access, &group, &label).create_with_context(context).map_err(failed)?;
+            config::drain(access, &group, &label, reader.isolation()).create_with_context(context).map_err(failed)?;
         let topics = Topics::of(recorder);
         assign(&consumer, &topics, spots).map_err(failed)?;
         recorder.event(EventKind::ProcessStarted { process, role });

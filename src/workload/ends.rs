@@ -5,9 +5,16 @@
 //! acknowledges before its high watermark moves, so an answer that ends before an offset that was acknowledged is asked
 //! again for a while: followers that are late for a moment must not look like a lost tail. What stays short is short.
 //!
+//! Where a transaction is still open, readers are kept from what lies behind its first record (the last stable offset), also
+//! from what was acknowledged there. That is no lost tail, and its coordinator ends it at its time-out: such a partition is
+//! asked again as long as there is time. When that is over its range ends where readers get to, and its high watermark says
+//! how much more there is. Every partition is asked for that in the end, since a range alone does not tell a log that ends from
+//! one that readers are kept from; and where producers run transactions it is asked for from the beginning, because a commit
+//! that has reached one partition and not yet the other would look torn.
+//!
 //! A partition that nobody answers for is told as missing, and keeps nobody from reading the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -40,16 +47,20 @@ enum Known {
     Nothing(String),
     /// A range that ends before an acknowledged offset.
     Short(LogRange),
+    /// A range that ends before an acknowledged offset, because readers are kept from what lies behind.
+    HeldBack(LogRange),
     /// A range that covers all that was acknowledged.
     Whole(LogRange),
 }
 
 /// Asks for the range of every partition of `topics` (names and numbers of partitions), in rounds, until `limit`. `acked`
-/// holds one past the highest offset acknowledged in each partition.
+/// holds one past the highest offset acknowledged in each partition, and `in_transactions` the topics that are written to in
+/// transactions.
 pub fn end_offsets(
     access: &Access,
     topics: &[(String, u32)],
     acked: &BTreeMap<TopicPartition, i64>,
+    in_transactions: &BTreeSet<String>,
     limit: Duration,
 ) -> Result<Ends, DrainError> {
     let began = Instant::now();
@@ -61,18 +72,32 @@ pub fn end_offsets(
         .flat_map(|(topic, count)| (0..count.cast_signed()).map(|number| TopicPartition::new(topic.clone(), number)))
         .map(|partition| (partition, Known::Nothing("not asked yet".to_owned())))
         .collect();
+    let log: BaseConsumer = config::log_observer(access)
+        .create()
+        .map_err(|source| DrainError::Client { purpose: "the logs' ends".to_owned(), source })?;
     loop {
         for (partition, known) in &mut known {
             if !matches!(known, Known::Whole(_)) {
                 let left = limit.saturating_sub(began.elapsed()).clamp(Duration::from_millis(1), ASK_LIMIT);
                 *known = ask(&consumer, partition, acked.get(partition).copied().unwrap_or(0), left);
+                if let Known::Whole(range) = known
+                    && in_transactions.contains(&partition.topic)
+                {
+                    *known = stable(&log, range.clone());
+                }
             }
         }
         let nothing = known.iter().any(|(_, known)| matches!(known, Known::Nothing(_)));
-        let short = known.iter().any(|(_, known)| matches!(known, Known::Short(_)));
+        let short = known.iter().any(|(_, known)| matches!(known, Known::Short(_) | Known::HeldBack(_)));
         let elapsed = began.elapsed();
-        if (!nothing && !short) || elapsed >= limit || (!nothing && elapsed >= CATCH_UP_LIMIT) {
-            return Ok(settle(known, limit));
+        if (!nothing && !short) || elapsed >= limit {
+            return Ok(settle(with_high_watermarks(&log, known), limit));
+        }
+        if !nothing && elapsed >= CATCH_UP_LIMIT {
+            let known = with_high_watermarks(&log, known.clone());
+            if known.iter().all(|(_, known)| matches!(known, Known::Whole(_) | Known::Short(_))) {
+                return Ok(settle(known, limit));
+            }
         }
         std::thread::sleep(BETWEEN_ROUNDS);
     }
@@ -81,7 +106,8 @@ pub fn end_offsets(
 fn ask(consumer: &BaseConsumer, partition: &TopicPartition, acked_end: i64, limit: Duration) -> Known {
     match consumer.fetch_watermarks(&partition.topic, partition.partition.0, limit) {
         Ok((start, end)) if start >= 0 && end >= start => {
-            let range = LogRange { partition: partition.clone(), start: Offset(start), end: Offset(end) };
+            let (start, last) = (Offset(start), Offset(end));
+            let range = LogRange { partition: partition.clone(), start, end: last, high_watermark: None };
             if end >= acked_end { Known::Whole(range) } else { Known::Short(range) }
         }
         Ok((start, end)) => Known::Nothing(format!("start {start}, end {end}")),
@@ -89,11 +115,50 @@ fn ask(consumer: &BaseConsumer, partition: &TopicPartition, acked_end: i64, limi
     }
 }
 
+/// Adds the high watermarks, and tells of those partitions that are short because readers are kept from the rest of the log.
+fn with_high_watermarks(log: &BaseConsumer, known: Vec<(TopicPartition, Known)>) -> Vec<(TopicPartition, Known)> {
+    let told = known.into_iter().map(|(partition, known)| {
+        let known = match known {
+            Known::Nothing(_) | Known::HeldBack(_) => known,
+            Known::Short(range) => match high_watermark(log, &partition) {
+                Ok(end) if end > range.end => Known::HeldBack(LogRange { high_watermark: Some(end), ..range }),
+                Ok(end) => Known::Short(LogRange { high_watermark: Some(end), ..range }),
+                // Whether its tail is lost or only held back nobody knows.
+                Err(reason) => Known::Nothing(reason),
+            },
+            Known::Whole(range) => {
+                let high_watermark = high_watermark(log, &partition).ok();
+                Known::Whole(LogRange { high_watermark, ..range })
+            }
+        };
+        (partition, known)
+    });
+    told.collect()
+}
+
+/// A range that covers all that was acknowledged, unless readers are kept from the rest of the log.
+fn stable(log: &BaseConsumer, range: LogRange) -> Known {
+    match high_watermark(log, &range.partition) {
+        Ok(end) if end > range.end => Known::HeldBack(LogRange { high_watermark: Some(end), ..range }),
+        Ok(end) => Known::Whole(LogRange { high_watermark: Some(end), ..range }),
+        Err(reason) => Known::Nothing(reason),
+    }
+}
+
+/// Where a partition's log ends for its replicas, whoever may read it.
+fn high_watermark(log: &BaseConsumer, partition: &TopicPartition) -> Result<Offset, String> {
+    match ask(log, partition, 0, ASK_LIMIT) {
+        Known::Whole(range) => Ok(range.end),
+        Known::Nothing(reason) => Err(reason),
+        Known::Short(_) | Known::HeldBack(_) => unreachable!("no log ends before offset 0"),
+    }
+}
+
 fn settle(known: Vec<(TopicPartition, Known)>, limit: Duration) -> Ends {
     let mut ends = Ends::default();
     for (partition, known) in known {
         match known {
-            Known::Whole(range) | Known::Short(range) => ends.ranges.push(range),
+            Known::Whole(range) | Known::Short(range) | Known::HeldBack(range) => ends.ranges.push(range),
             Known::Nothing(last_seen) => ends.missing.push(DrainError::Offsets { partition, limit, last_seen }),
         }
     }

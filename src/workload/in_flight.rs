@@ -1,5 +1,7 @@
 //! The sends that one producer has in flight, and the rows they become: each invoked send becomes exactly one row.
 //!
+//! A send in a transaction becomes its row when the transaction ends, because only then is known what became of it.
+//!
 //! A send is known to librdkafka by its slot's number. The delivery callback runs on the producer's own thread, inside
 //! `poll`, so that the lock is never contended.
 
@@ -13,7 +15,7 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::counters::Counters;
 use super::errors::ClientErrors;
-use super::outcome::{self, Acks, Judgement};
+use super::outcome::{self, Acks, Judgement, TransactionEnd};
 use super::status;
 use crate::history::SendRow;
 use crate::history::clock::Clock;
@@ -44,6 +46,15 @@ struct Resolution {
     broker: Option<BrokerId>,
 }
 
+/// What decides how a send ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Its own delivery report.
+    Alone,
+    /// The end of the transaction that it is part of.
+    InTransactions,
+}
+
 /// The table of sends in flight, and the rows of those resolved.
 #[derive(Debug)]
 pub struct Ledger {
@@ -52,6 +63,9 @@ pub struct Ledger {
     slots: Vec<Option<Pending>>,
     free: Vec<usize>,
     rows: Vec<SendRow>,
+    mode: Mode,
+    /// What was reported of the records of the transaction under way.
+    reported: Vec<(Pending, Resolution)>,
     /// How many sends were invoked.
     pub invoked: u64,
     /// How many became rows.
@@ -61,13 +75,15 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    fn new(process: ProcessId, topic: TopicIndex, in_flight: usize) -> Self {
+    fn new(process: ProcessId, topic: TopicIndex, in_flight: usize, mode: Mode) -> Self {
         Self {
             process,
             topic,
             slots: vec![None; in_flight],
             free: (0..in_flight).rev().collect(),
             rows: Vec::new(),
+            mode,
+            reported: Vec::new(),
             invoked: 0,
             resolved: 0,
             unexpected: 0,
@@ -93,7 +109,7 @@ impl Ledger {
     /// Resolves a send that librdkafka refused for good.
     pub fn refuse(&mut self, slot: usize, error: i16, complete_ns: TimeNs) {
         let Judgement { outcome, .. } = outcome::refused();
-        self.resolve(slot, Resolution { complete_ns, outcome, error, offset: None, broker: None });
+        self.finish(slot, Resolution { complete_ns, outcome, error, offset: None, broker: None });
     }
 
     /// Resolves everything still in flight as unknown, because the client is being closed; returns how many there were.
@@ -104,10 +120,30 @@ impl Ledger {
         let before = self.resolved;
         for slot in 0..self.slots.len() {
             if self.slots[slot].is_some() {
-                self.resolve(slot, resolution);
+                self.finish(slot, resolution);
             }
         }
         self.resolved - before
+    }
+
+    /// Whether every send of the transaction under way is acknowledged by itself, so that it may be committed.
+    pub fn may_commit(&self) -> bool {
+        self.in_flight() == 0 && self.reported.iter().all(|(_, end)| end.outcome == Outcome::Ok)
+    }
+
+    /// The transaction under way ended like this: what was reported of its records becomes rows. Returns their outcomes.
+    pub fn settle(&mut self, transaction: TransactionEnd, complete_ns: TimeNs) -> Vec<Outcome> {
+        let reported = std::mem::take(&mut self.reported);
+        self.resolved += reported.len() as u64;
+        let settled = reported.into_iter().map(|(pending, end)| {
+            let Judgement { outcome, .. } = outcome::judge_in_transaction(end.outcome, transaction);
+            let offset = end.offset.filter(|_| outcome == Outcome::Ok);
+            row(self.process, self.topic, &pending, Resolution { complete_ns, outcome, offset, ..end })
+        });
+        let rows: Vec<SendRow> = settled.collect();
+        let outcomes = rows.iter().map(|row| row.outcome).collect();
+        self.rows.extend(rows);
+        outcomes
     }
 
     /// How many sends are in flight.
@@ -126,28 +162,55 @@ impl Ledger {
         std::mem::replace(&mut self.rows, Vec::with_capacity(capacity))
     }
 
-    fn resolve(&mut self, slot: usize, end: Resolution) {
-        let Some(pending) = self.slots.get_mut(slot).and_then(Option::take) else {
-            self.unexpected += 1;
-            return;
-        };
-        self.free.push(slot);
-        self.resolved += 1;
-        self.rows.push(SendRow {
-            process: self.process,
-            topic: self.topic,
-            partition: pending.partition,
-            sequence: pending.sequence,
-            bytes: pending.bytes,
-            scheduled_ns: pending.scheduled_ns,
-            invoke_ns: pending.invoke_ns,
-            complete_ns: end.complete_ns,
-            outcome: end.outcome,
-            error: end.error,
-            offset: end.offset,
-            broker: end.broker,
-        });
+    /// librdkafka reported on a send.
+    fn report(&mut self, slot: usize, end: Resolution) {
+        match self.mode {
+            Mode::Alone => self.finish(slot, end),
+            Mode::InTransactions => {
+                let pending = self.release(slot);
+                self.reported.extend(pending.map(|pending| (pending, end)));
+            }
+        }
     }
+
+    fn finish(&mut self, slot: usize, end: Resolution) {
+        let Some(pending) = self.release(slot) else { return };
+        self.resolved += 1;
+        self.rows.push(row(self.process, self.topic, &pending, end));
+    }
+
+    fn release(&mut self, slot: usize) -> Option<Pending> {
+        let pending = self.slots.get_mut(slot).and_then(Option::take);
+        match pending {
+            Some(_) => self.free.push(slot),
+            None => self.unexpected += 1,
+        }
+        pending
+    }
+}
+
+fn row(process: ProcessId, topic: TopicIndex, pending: &Pending, end: Resolution) -> SendRow {
+    SendRow {
+        process,
+        topic,
+        partition: pending.partition,
+        sequence: pending.sequence,
+        bytes: pending.bytes,
+        scheduled_ns: pending.scheduled_ns,
+        invoke_ns: pending.invoke_ns,
+        complete_ns: end.complete_ns,
+        outcome: end.outcome,
+        error: end.error,
+        offset: end.offset,
+        broker: end.broker,
+    }
+}
+
+/// The row of a send whose client's process was killed.
+pub fn killed(process: ProcessId, topic: TopicIndex, pending: &Pending, complete_ns: TimeNs) -> SendRow {
+    let Judgement { outcome, .. } = outcome::killed();
+    let error = RDKafkaErrorCode::PurgeInflight as i16;
+    row(process, topic, pending, Resolution { complete_ns, outcome, error, offset: None, broker: None })
 }
 
 /// What librdkafka calls back into: delivery reports and errors of one producer.
@@ -167,9 +230,14 @@ impl SendContext {
         clock: Clock,
         acks: Acks,
         counters: Arc<Counters>,
-        (process, topic, in_flight): (ProcessId, TopicIndex, usize),
+        (process, topic, in_flight, mode): (ProcessId, TopicIndex, usize, Mode),
     ) -> Self {
-        Self { clock, acks, counters, ledger: Mutex::new(Ledger::new(process, topic, in_flight)), errors }
+        Self { clock, acks, counters, ledger: Mutex::new(Ledger::new(process, topic, in_flight, mode)), errors }
+    }
+
+    /// The time.
+    pub fn now(&self) -> TimeNs {
+        self.clock.now()
     }
 
     /// The table of sends in flight.
@@ -198,7 +266,7 @@ impl ProducerContext for SendContext {
         let broker = status::broker(message);
         let mut ledger = self.ledger();
         let before = ledger.resolved;
-        ledger.resolve(slot, Resolution { complete_ns, outcome, error, offset, broker });
+        ledger.report(slot, Resolution { complete_ns, outcome, error, offset, broker });
         if ledger.resolved > before {
             self.counters.add_outcome(outcome);
         }
@@ -227,7 +295,7 @@ mod tests {
 
     #[test]
     fn no_more_than_the_limit_is_ever_in_flight() {
-        let mut ledger = Ledger::new(ProcessId(1), TopicIndex(0), 2);
+        let mut ledger = Ledger::new(ProcessId(1), TopicIndex(0), 2, Mode::Alone);
         assert!(ledger.enter(pending(0)).is_some());
         let second = ledger.enter(pending(1)).expect("a free slot");
         assert_eq!(ledger.enter(pending(2)), None);
@@ -238,7 +306,7 @@ mod tests {
 
     #[test]
     fn every_invoked_send_becomes_one_row_and_no_report_makes_two() {
-        let mut ledger = Ledger::new(ProcessId(1), TopicIndex(0), 4);
+        let mut ledger = Ledger::new(ProcessId(1), TopicIndex(0), 4, Mode::Alone);
         let first = ledger.enter(pending(0)).expect("a free slot");
         let second = ledger.enter(pending(1)).expect("a free slot");
         ledger.enter(pending(2)).expect("a free slot");
@@ -249,5 +317,28 @@ mod tests {
         let outcomes: Vec<Outcome> = ledger.take_rows().iter().map(|row| row.outcome).collect();
         assert_eq!(outcomes, [Outcome::Fail, Outcome::Fail, Outcome::Info]);
         assert_eq!((ledger.invoked, ledger.resolved, ledger.unexpected, ledger.in_flight()), (3, 3, 1, 0));
+    }
+
+    #[test]
+    fn a_send_in_a_transaction_becomes_its_row_when_that_has_ended() {
+        let mut ledger = Ledger::new(ProcessId(1), TopicIndex(0), 4, Mode::InTransactions);
+        let end =
+            |outcome| Resolution { complete_ns: TimeNs(3), outcome, error: 0, offset: Some(Offset(5)), broker: None };
+        let mut written = |sequence, outcome| {
+            let slot = ledger.enter(pending(sequence)).expect("a free slot");
+            ledger.report(slot, end(outcome));
+            ledger.may_commit()
+        };
+        assert!(written(0, Outcome::Ok));
+        assert!(!written(1, Outcome::Info));
+        assert_eq!((ledger.in_flight(), ledger.waiting(), ledger.resolved), (0, 0, 0));
+        assert_eq!(ledger.settle(TransactionEnd::Aborted, TimeNs(9)), [Outcome::Fail, Outcome::Fail]);
+        let rows = ledger.take_rows();
+        assert!(rows.iter().all(|row| row.complete_ns == TimeNs(9) && row.offset.is_none()), "{rows:?}");
+        let slot = ledger.enter(pending(2)).expect("a free slot");
+        ledger.report(slot, end(Outcome::Ok));
+        assert_eq!(ledger.settle(TransactionEnd::Committed, TimeNs(10)), [Outcome::Ok]);
+        assert_eq!(ledger.take_rows()[0].offset, Some(Offset(5)));
+        assert_eq!((ledger.invoked, ledger.resolved, ledger.unexpected), (3, 3, 0));
     }
 }

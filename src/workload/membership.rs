@@ -15,9 +15,9 @@ use rdkafka::{ClientContext, TopicPartitionList};
 use super::committer::{self, Committer, Positions};
 use super::errors::ClientErrors;
 use super::outcome::judge_commit;
-use super::producer::Shared;
 use super::progress::Progress;
 use super::reading::{self, Spot, Topics};
+use super::shared::Shared;
 use crate::history::event::RevocationCause;
 use crate::history::{EventKind, ReadRow};
 use crate::kafka::{Outcome, Partition, ProcessId, TimeNs, TopicPartition};
@@ -137,7 +137,7 @@ impl Membership {
         for (spot, next) in known {
             if state.owned.contains(&spot) && state.positions.get(&spot).is_none_or(|position| *position < next) {
                 state.positions.insert(spot, next);
-                self.progress.stands_at(spot, next);
+                self.progress.stands_at(spot, self.process, next);
             }
         }
     }
@@ -171,11 +171,12 @@ impl Membership {
             self.commit_and_wait();
         }
         self.shared.counters.add_read(rows.len());
+        self.shared.gauge.add_read(rows.len() as u64, now);
         // The recorder may hold the member back; unlike a producer's, its time is nobody's measure.
         let _held: Duration = self.shared.recorder.reads(rows);
         let positions = self.positions();
         for (spot, next) in &positions {
-            self.progress.stands_at(*spot, *next);
+            self.progress.stands_at(*spot, self.process, *next);
         }
         if self.mode == CommitMode::Auto && !positions.is_empty() {
             self.offer_to_timer(consumer, &positions);
@@ -222,7 +223,7 @@ impl Membership {
             state.owned.insert(spot);
             state.positions.remove(&spot);
             state.committed.remove(&spot);
-            self.progress.forget(spot);
+            self.progress.given_to(spot, self.process);
         }
     }
 
@@ -232,14 +233,13 @@ impl Membership {
             (false, true) => RevocationCause::Lost,
             (false, false) => RevocationCause::Rebalance,
         };
-        match cause {
+        if cause == RevocationCause::Lost {
             // Whoever was thrown out of the group may not commit; what it has read is recorded all the same.
-            RevocationCause::Lost => {
-                self.state().owned.clear();
-                self.state().positions.clear();
-                self.process_rows(consumer, self.shared.recorder.now());
-            }
-            RevocationCause::Rebalance | RevocationCause::Closed => self.settle(consumer),
+            self.state().owned.clear();
+            self.state().positions.clear();
+            self.process_rows(consumer, self.shared.recorder.now());
+        } else {
+            self.settle(consumer);
         }
         let spots = self.spots(list);
         if !spots.is_empty() {

@@ -23,11 +23,13 @@
 //! `INVALID_TIMESTAMP`) are not among them: an earlier attempt may have carried the record in another batch. Nor is
 //! `NOT_ENOUGH_REPLICAS`: it comes before the append, but speaks for the last attempt only.
 
+use serde::{Deserialize, Serialize};
+
 use super::status::Persistence;
 use crate::kafka::Outcome;
 
 /// What a scenario's `acks` means for the meaning of an acknowledgement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Acks {
     /// acks=0: brokers answer nothing, so nothing is ever acknowledged.
     None,
@@ -81,6 +83,40 @@ pub fn refused() -> Judgement {
 /// How a send ended whose delivery report never came, although its queue was purged.
 pub fn abandoned() -> Judgement {
     Judgement { outcome: Outcome::Info, reason: "the client was closed before it reported" }
+}
+
+/// How a send ended whose client's process was killed before it reported: what was queued never left, what was on the way
+/// may have been appended, and nobody knows which was which.
+pub fn killed() -> Judgement {
+    Judgement { outcome: Outcome::Info, reason: "the client's process was killed before it reported" }
+}
+
+/// How a transaction ended, for the records in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionEnd {
+    /// The coordinator acknowledged its commit.
+    Committed,
+    /// The coordinator acknowledged its abort.
+    Aborted,
+    /// Its producer was told that it is fenced, and had not asked for the commit.
+    Fenced,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// How a send ended that was part of a transaction: by the transaction's end, whatever was said of the record alone. Only
+/// who opened a transaction can ask for its commit, so that one whose producer never did and is fenced can only be aborted.
+pub fn judge_in_transaction(delivered: Outcome, end: TransactionEnd) -> Judgement {
+    let judged = |outcome, reason| Judgement { outcome, reason };
+    match (end, delivered) {
+        (TransactionEnd::Committed, Outcome::Ok) => judged(Outcome::Ok, "its transaction's commit was acknowledged"),
+        (TransactionEnd::Committed, _) => {
+            judged(Outcome::Info, "its transaction was committed, but the record was not acknowledged: believe neither")
+        }
+        (TransactionEnd::Aborted, _) => judged(Outcome::Fail, "its transaction's abort was acknowledged"),
+        (TransactionEnd::Fenced, _) => judged(Outcome::Fail, "its producer was fenced before it asked for the commit"),
+        (TransactionEnd::Unknown, _) => judged(Outcome::Info, "nobody knows how its transaction ended"),
+    }
 }
 
 /// Codes of refusals of a commit that every coordinator gives to every attempt alike.
@@ -154,6 +190,17 @@ mod tests {
     fn nothing_is_acknowledged_without_acks() {
         for persistence in ALL {
             assert_eq!(judge(persistence, 0, Acks::None).outcome, Outcome::Info);
+        }
+    }
+
+    #[test]
+    fn a_record_in_a_transaction_is_ok_only_with_its_commit_and_fails_only_where_no_commit_can_come() {
+        for delivered in [Outcome::Ok, Outcome::Fail, Outcome::Info] {
+            let end = |end| judge_in_transaction(delivered, end).outcome;
+            assert_eq!(end(TransactionEnd::Committed) == Outcome::Ok, delivered == Outcome::Ok);
+            assert_ne!(end(TransactionEnd::Committed), Outcome::Fail);
+            assert_eq!([end(TransactionEnd::Aborted), end(TransactionEnd::Fenced)], [Outcome::Fail; 2]);
+            assert_eq!(end(TransactionEnd::Unknown), Outcome::Info);
         }
     }
 

@@ -3,20 +3,29 @@
 //! Latency counts from the due time, not from the moment a held-back producer got round to it. A closed loop would measure
 //! an outage as one slow record (coordinated omission).
 
+use serde::{Deserialize, Serialize};
+
 use crate::kafka::TimeNs;
 use crate::scenario::Rate;
 
 /// One producer's timetable.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     start: TimeNs,
+    first: u64,
     rate: Rate,
 }
 
 impl Pace {
     /// A timetable that begins at `start`.
     pub fn new(start: TimeNs, rate: Rate) -> Self {
-        Self { start, rate }
+        Self::resumed(start, rate, 0)
+    }
+
+    /// The timetable of a client that is back from the dead: nothing was asked of it while it did not exist, and it goes on
+    /// with record `first`.
+    pub fn resumed(start: TimeNs, rate: Rate, first: u64) -> Self {
+        Self { start, first, rate }
     }
 
     /// How many records should have been sent by `now`.
@@ -24,7 +33,7 @@ impl Pace {
         match self.rate {
             Rate::Max => u64::MAX,
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "floor of a number >= 0")]
-            Rate::PerSecond(rate) => (now.since(self.start) as f64 * rate / 1e9).floor() as u64,
+            Rate::PerSecond(rate) => self.first + (now.since(self.start) as f64 * rate / 1e9).floor() as u64,
         }
     }
 
@@ -33,7 +42,10 @@ impl Pace {
         match self.rate {
             Rate::Max => now,
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds >= 0")]
-            Rate::PerSecond(rate) => TimeNs(self.start.0 + ((number as f64 + 1.0) * 1e9 / rate) as u64).min(now),
+            Rate::PerSecond(rate) => {
+                let place = number.saturating_sub(self.first) as f64 + 1.0;
+                TimeNs(self.start.0 + (place * 1e9 / rate) as u64).min(now)
+            }
         }
     }
 
@@ -55,6 +67,14 @@ mod tests {
         assert_eq!(pace.due(TimeNs(1_000_500)), 1);
         assert_eq!(pace.due(TimeNs(10_000_000_500)), 10_000);
         assert_eq!(pace.scheduled(0, TimeNs(u64::MAX)), TimeNs(1_000_500));
+    }
+
+    #[test]
+    fn a_client_that_comes_back_owes_nothing_for_the_time_it_was_gone() {
+        let pace = Pace::resumed(TimeNs(5_000_000_000), Rate::PerSecond(1000.0), 400);
+        assert_eq!(pace.due(TimeNs(5_000_000_000)), 400);
+        assert_eq!(pace.due(TimeNs(5_001_000_000)), 401);
+        assert_eq!(pace.scheduled(400, TimeNs(u64::MAX)), TimeNs(5_001_000_000));
     }
 
     #[test]

@@ -125,6 +125,11 @@ pub fn splitmix64(state: &mut u64) -> u64 {
     word ^ (word >> 31)
 }
 
+/// The state of splitmix64 after this many steps from `state`: its state only counts up.
+pub fn splitmix64_skip(state: u64, steps: u64) -> u64 {
+    state.wrapping_add(steps.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
 fn fill(filler: &mut [u8], record: RecordId) {
     let mut state = u64::from(record.process.0).rotate_left(40) ^ record.sequence.0;
     for chunk in filler.chunks_mut(8) {

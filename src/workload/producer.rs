@@ -2,38 +2,41 @@
 //!
 //! The client is polled by the thread that sends, so that sends, delivery reports and rows need no other thread. Records
 //! fall due by the clock ([`super::pace`]) and wait when the in-flight limit is reached. A fatal error (of idempotence, say)
-//! ends the client: what was in flight is resolved by the outcome table, and the producer lives on as a new process.
+//! ends the client: what was in flight is resolved by the outcome table, and the producer lives on as a new process. So does
+//! one that was fenced, under the same transactional id ([`super::transaction`]).
 
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode;
+use serde::{Deserialize, Serialize};
 
+use super::choices::{Choices, Draft};
 use super::close;
-use super::counters::{Counters, ProcessIds};
 use super::errors::ClientErrors;
 use super::held::{Cause, Held};
-use super::in_flight::{Pending, SendContext, error_code};
-use super::outcome::Acks;
+use super::in_flight::{Mode, Pending, SendContext, error_code};
+use super::outcome::{Acks, TransactionEnd};
 use super::pace::Pace;
-use super::payload::{self, MIN_BYTES, Place, RunTag, Stamp, splitmix64};
-use crate::history::recorder::RecorderHandle;
+use super::payload::{self, Place, Stamp};
+use super::serve::{rest, serve};
+use super::shared::{Shared, StopOrder};
+use super::transaction::{self, Next, Told, Transactions};
 use crate::history::{EventKind, ProcessRole};
 use crate::kafka::{Outcome, Partition, ProcessId, RecordId, Sequence, TimeNs, TopicIndex};
-use crate::scenario::Rate;
+use crate::scenario::{Rate, TransactionSpec};
 
 /// How many records are sent between two polls.
 const BURST: usize = 128;
 /// Rows go to the recorder in batches of this many, or this often.
 const ROWS_PER_BATCH: usize = 4096;
 const ROWS_EVERY_NS: u64 = 100_000_000;
-/// How long the thread sleeps at most while it has nothing to send or may not.
-const NAP: Duration = Duration::from_millis(1);
+/// How long the thread rests while it has nothing to send or may not: by so much later may it hear of a delivery.
+const NAP: Duration = Duration::from_micros(500);
 /// How long a producer waits after librdkafka refused a record for good, lest refusals flood the history.
 const AFTER_REFUSAL: Duration = Duration::from_millis(10);
 /// How long purged records may take to be reported.
@@ -42,6 +45,7 @@ const PURGE_LIMIT: Duration = Duration::from_secs(5);
 const BETWEEN_LIVES: Duration = Duration::from_secs(1);
 
 /// What a producer is to do.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Assignment {
     /// The scenario's name for it.
     pub name: String,
@@ -65,40 +69,22 @@ pub struct Assignment {
     pub seed: u64,
     /// What an acknowledgement means.
     pub acks: Acks,
+    /// How its records are put into transactions, if they are.
+    pub transactions: Option<TransactionSpec>,
     /// The client's configuration.
+    #[serde(with = "super::config::as_map")]
     pub config: ClientConfig,
 }
 
-/// What all clients of a load share.
-#[derive(Clone)]
-pub struct Shared {
-    /// The run, as payloads name it.
-    pub run: RunTag,
-    /// Where everything is recorded.
-    pub recorder: RecorderHandle,
-    /// The live totals.
-    pub counters: Arc<Counters>,
-    /// Hands out process ids.
-    pub ids: Arc<ProcessIds>,
-}
-
-/// Tells producers to stop.
-#[derive(Debug, Default)]
-pub struct StopOrder {
-    given: AtomicBool,
-    deadline: OnceLock<Instant>,
-}
-
-impl StopOrder {
-    /// Stops scheduling; what is in flight may take until `deadline`. The first order stands.
-    pub fn give(&self, deadline: Instant) {
-        self.deadline.get_or_init(|| deadline);
-        self.given.store(true, Ordering::Release);
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        if self.given.load(Ordering::Acquire) { self.deadline.get().copied() } else { None }
-    }
+/// With what a producer's life begins.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Birth {
+    /// Which life it is, from 0.
+    pub incarnation: u32,
+    /// The first record to be sent.
+    pub first: u64,
+    /// When each falls due.
+    pub pace: Pace,
 }
 
 /// A producer with its first client made, ready to run.
@@ -107,6 +93,7 @@ pub struct Producer {
     shared: Shared,
     stop: Arc<StopOrder>,
     lives: u32,
+    pace: Pace,
     life: Option<Life>,
     choices: Choices,
 }
@@ -114,27 +101,50 @@ pub struct Producer {
 impl Producer {
     /// Makes the first client; an error here is one of configuration.
     pub fn new(assignment: Assignment, shared: Shared, stop: Arc<StopOrder>) -> KafkaResult<Self> {
-        let choices = Choices { state: assignment.seed, number: 0, draft: None };
-        let mut producer = Self { assignment, shared, stop, lives: 0, life: None, choices };
+        let pace = Pace::new(shared.recorder.now(), assignment.rate);
+        Self::born(assignment, shared, stop, Birth { incarnation: 0, first: 0, pace })
+    }
+
+    /// The same for a life that goes on where another one, in another process, ended.
+    pub fn born(assignment: Assignment, shared: Shared, stop: Arc<StopOrder>, birth: Birth) -> KafkaResult<Self> {
+        let choices = Choices::new(assignment.seed, birth.first);
+        let Birth { incarnation: lives, pace, .. } = birth;
+        let mut producer = Self { assignment, shared, stop, lives, pace, life: None, choices };
         producer.life = Some(producer.begin_life()?);
         Ok(producer)
     }
 
-    /// Sends until told to stop, then resolves what is in flight. Blocks the thread.
+    /// Sends until told to stop, through as many lives as that takes, then resolves what is in flight. Blocks the thread.
     pub fn run(mut self) {
-        let pace = Pace::new(self.shared.recorder.now(), self.assignment.rate);
-        while let Some(mut life) = self.life.take() {
+        loop {
             let born = Instant::now();
-            let end = life.send_until_the_end(&self.assignment, &self.shared, &self.stop, &pace, &mut self.choices);
-            let (deadline, reason) = match end {
-                End::Told(deadline) => (deadline, "the load ended"),
-                End::Fatal => (Instant::now(), "a fatal error of the client"),
-            };
-            life.close(&self.shared, deadline, reason);
-            if matches!(end, End::Fatal) {
-                self.life = self.live_again(born);
+            if self.live() == End::Told {
+                return;
+            }
+            self.life = self.live_again(born);
+            if self.life.is_none() {
+                return;
             }
         }
+    }
+
+    /// Sends until told to stop or until the client is of no use, and resolves what is in flight. Blocks the thread.
+    pub fn live(&mut self) -> End {
+        let Some(mut life) = self.life.take() else { return End::Told };
+        let halt = life.send_until_the_end(&self.assignment, &self.shared, &self.stop, &self.pace, &mut self.choices);
+        let (deadline, reason, end) = match halt {
+            Halt::Told(deadline) => (deadline, "the load ended", End::Told),
+            Halt::Fatal => (Instant::now(), "a fatal error of the client", End::Fatal),
+            Halt::Doubt => (Instant::now(), "nobody knows how its transaction ended", End::Fatal),
+        };
+        let fenced = life.tell_if_fenced(&self.shared);
+        life.close(&self.shared, deadline, if fenced { "it was fenced" } else { reason });
+        end
+    }
+
+    /// The record with which the next life would begin.
+    pub fn first_undone(&self) -> u64 {
+        self.choices.first_undone()
     }
 
     fn live_again(&mut self, born: Instant) -> Option<Life> {
@@ -163,19 +173,27 @@ impl Producer {
         let Shared { recorder, counters, ids, .. } = &self.shared;
         let process = ids.next();
         let errors = ClientErrors::new(process, recorder.clone());
-        let table = (process, assignment.topic_index, assignment.in_flight.max(1) as usize);
+        let mode = if assignment.transactions.is_some() { Mode::InTransactions } else { Mode::Alone };
+        let table = (process, assignment.topic_index, assignment.in_flight.max(1) as usize, mode);
         let context = SendContext::new(errors, recorder.clock(), assignment.acks, Arc::clone(counters), table);
         let client = assignment.config.create_with_context(context)?;
         let role =
             ProcessRole::Producer { name: assignment.name.clone(), index: assignment.index, incarnation: self.lives };
+        self.shared.gauge.begins(process, self.lives);
         self.lives += 1;
         let label = role.label();
         recorder.event(EventKind::ProcessStarted { process, role });
+        let Assignment { topic, partitions, seed, .. } = assignment;
+        let transactions = assignment.transactions.map(|spec| {
+            let told = Told::new(recorder.clone(), process, topic, partitions);
+            Transactions::new(spec, *seed, told)
+        });
         Ok(Life {
             process,
             label,
             client,
-            sequences: vec![0; assignment.partitions.len()],
+            transactions,
+            sequences: vec![0; partitions.len()],
             payload: Vec::new(),
             key: Vec::new(),
             held: Held::new(process, recorder.now()),
@@ -184,42 +202,30 @@ impl Producer {
     }
 }
 
-/// What chance decides for each record, by the seed. Goes on from one life to the next.
-struct Choices {
-    state: u64,
-    number: u64,
-    draft: Option<Draft>,
+/// How a life ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The load ended.
+    Told,
+    /// The client is of no use any more.
+    Fatal,
 }
 
-/// A record that is due, and keeps its key and size until librdkafka takes it.
-#[derive(Clone, Copy)]
-struct Draft {
-    number: u64,
-    key: u32,
-    bytes: u32,
-}
-
-impl Choices {
-    /// The record to be sent next, if one is due.
-    fn next(&mut self, due: u64, assignment: &Assignment) -> Option<Draft> {
-        if self.draft.is_none() && self.number < due {
-            let (least, most) = assignment.size_bytes;
-            let span = u64::from(most.saturating_sub(least)) + 1;
-            let key = splitmix64(&mut self.state) % u64::from(assignment.keys.max(1));
-            let extra = splitmix64(&mut self.state) % span;
-            #[expect(clippy::cast_possible_truncation, reason = "remainders of 32-bit numbers")]
-            let (key, extra) = (key as u32, extra as u32);
-            let bytes = least.saturating_add(extra).max(MIN_BYTES);
-            self.draft = Some(Draft { number: self.number, key, bytes });
-            self.number += 1;
-        }
-        self.draft
-    }
-}
-
-enum End {
+/// Why the sending ended.
+enum Halt {
     Told(Instant),
     Fatal,
+    /// Nobody knows how the last transaction ended.
+    Doubt,
+}
+
+/// A record that is in the table of sends in flight and about to be handed over.
+#[derive(Clone, Copy)]
+struct Invoked {
+    slot: usize,
+    chosen: usize,
+    key: u32,
+    pending: Pending,
 }
 
 /// What one attempt to send came to.
@@ -227,6 +233,8 @@ enum Attempt {
     Taken,
     Full(Cause),
     Refused,
+    /// The transaction takes no more.
+    Spoilt,
     Fatal,
 }
 
@@ -246,6 +254,7 @@ struct Life {
     process: ProcessId,
     label: String,
     client: BaseProducer<SendContext>,
+    transactions: Option<Transactions>,
     sequences: Vec<u64>,
     payload: Vec<u8>,
     key: Vec<u8>,
@@ -261,22 +270,42 @@ impl Life {
         stop: &StopOrder,
         pace: &Pace,
         choices: &mut Choices,
-    ) -> End {
+    ) -> Halt {
+        while self.transactions.is_some()
+            && let Err(error) = Transactions::claim(&self.client, || stop.deadline())
+        {
+            let reason = format!("the transactional id could not be claimed: {error}");
+            self.client.context().errors.note(&error, &reason);
+            if let Some(deadline) = stop.deadline() {
+                return Halt::Told(deadline);
+            }
+            if transaction::is_dead(&self.client) {
+                return Halt::Fatal;
+            }
+            rest(&self.client, AFTER_REFUSAL);
+        }
         loop {
             if let Some(deadline) = stop.deadline() {
-                return End::Told(deadline);
+                return Halt::Told(deadline);
             }
             if self.client.context().errors.is_fatal() {
-                return End::Fatal;
+                return Halt::Fatal;
+            }
+            if self.transactions.as_ref().is_some_and(Transactions::is_over)
+                && self.end_transaction(shared, || stop.deadline()) == Next::NewLife
+            {
+                return Halt::Doubt;
             }
             match self.burst(assignment, shared, pace, choices) {
-                Burst::Sent => self.client.poll(Duration::ZERO),
-                Burst::Idle => self.client.poll(NAP),
-                Burst::Refused => self.client.poll(AFTER_REFUSAL),
-                Burst::Fatal => return End::Fatal,
+                Burst::Sent => {
+                    serve(&self.client);
+                }
+                Burst::Idle => rest(&self.client, NAP),
+                Burst::Refused => rest(&self.client, AFTER_REFUSAL),
+                Burst::Fatal => return Halt::Fatal,
                 Burst::Full(cause) => {
                     let start = Instant::now();
-                    self.client.poll(NAP);
+                    rest(&self.client, NAP);
                     // At the greatest rate the in-flight limit is the pace, not a hindrance to it.
                     if pace.is_open() || cause != Cause::InFlight {
                         self.held.add(cause, start.elapsed());
@@ -288,67 +317,138 @@ impl Life {
         }
     }
 
+    /// Hands what is due to librdkafka, as much as there is room for and a burst at most.
     fn burst(&mut self, assignment: &Assignment, shared: &Shared, pace: &Pace, choices: &mut Choices) -> Burst {
         let due = pace.due(shared.recorder.now());
-        for _ in 0..BURST {
-            let Some(draft) = choices.next(due, assignment) else { return Burst::Idle };
-            match self.attempt(assignment, shared, pace, draft) {
-                Attempt::Taken => choices.draft = None,
-                Attempt::Refused => {
-                    choices.draft = None;
-                    return Burst::Refused;
-                }
-                Attempt::Full(cause) => return Burst::Full(cause),
-                Attempt::Fatal => return Burst::Fatal,
-            }
+        let most = self.transactions.as_ref().map_or(BURST, |transactions| transactions.room().min(BURST));
+        let first = choices.draw(due, BURST, assignment).front().map(|draft| draft.number);
+        if let (Some(transactions), Some(first)) = (&mut self.transactions, first)
+            && let Err(error) = transactions.begin(&self.client, first, &self.sequences)
+        {
+            self.client.context().errors.note(&error, &format!("a transaction could not begin: {error}"));
+            return if transaction::is_dead(&self.client) { Burst::Fatal } else { Burst::Refused };
         }
-        Burst::Sent
+        let drafts = choices.draw(due, BURST, assignment);
+        let waiting = drafts.len().min(most);
+        let invoked = self.enter(assignment, shared, pace, drafts.iter().take(most));
+        if invoked.is_empty() {
+            return if waiting == 0 { Burst::Idle } else { Burst::Full(Cause::InFlight) };
+        }
+        shared.herald.sends(self.process, assignment.topic_index, invoked.iter().map(|send| &send.pending));
+        let mut sent = 0;
+        let burst = loop {
+            let Some(next) = invoked.get(sent) else {
+                let full = invoked.len() < waiting;
+                break if full { Burst::Full(Cause::InFlight) } else { Burst::Sent };
+            };
+            match self.attempt(assignment, shared, next) {
+                Attempt::Taken => {}
+                Attempt::Refused => {
+                    choices.done();
+                    sent += 1;
+                    break Burst::Refused;
+                }
+                Attempt::Full(cause) => break Burst::Full(cause),
+                Attempt::Spoilt => {
+                    self.transactions.iter_mut().for_each(Transactions::spoil);
+                    break Burst::Refused;
+                }
+                Attempt::Fatal => break Burst::Fatal,
+            }
+            choices.done();
+            sent += 1;
+        };
+        self.transactions.iter_mut().for_each(|transactions| transactions.add(sent));
+        let mut ledger = self.client.context().ledger();
+        invoked[sent..].iter().for_each(|unsent| ledger.withdraw(unsent.slot));
+        burst
     }
 
-    /// Hands one record to librdkafka. `invoke_ns` is taken before, so that no record can be in a log before it.
-    fn attempt(&mut self, assignment: &Assignment, shared: &Shared, pace: &Pace, draft: Draft) -> Attempt {
-        let chosen = draft.key as usize % assignment.partitions.len();
-        let partition = assignment.partitions[chosen];
-        let sequence = Sequence(self.sequences[chosen]);
+    /// Enters what is due into the table of sends in flight, until that is full. `invoke_ns` is taken before any of it is
+    /// handed over, so that no record can be in a log before it.
+    fn enter<'a>(
+        &self,
+        assignment: &Assignment,
+        shared: &Shared,
+        pace: &Pace,
+        drafts: impl ExactSizeIterator<Item = &'a Draft>,
+    ) -> Vec<Invoked> {
+        let mut next = self.sequences.clone();
         let invoke_ns = shared.recorder.now();
-        let scheduled_ns = pace.scheduled(draft.number, invoke_ns);
-        let pending = Pending { partition, sequence, bytes: draft.bytes, scheduled_ns, invoke_ns };
-        let context = self.client.context();
-        let Some(slot) = context.ledger().enter(pending) else { return Attempt::Full(Cause::InFlight) };
+        let mut ledger = self.client.context().ledger();
+        let mut invoked = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let chosen = draft.key as usize % assignment.partitions.len();
+            let pending = Pending {
+                partition: assignment.partitions[chosen],
+                sequence: Sequence(next[chosen]),
+                bytes: draft.bytes,
+                scheduled_ns: pace.scheduled(draft.number, invoke_ns),
+                invoke_ns,
+            };
+            let Some(slot) = ledger.enter(pending) else { break };
+            next[chosen] += 1;
+            invoked.push(Invoked { slot, chosen, key: draft.key, pending });
+        }
+        invoked
+    }
 
+    /// Hands one record to librdkafka.
+    fn attempt(&mut self, assignment: &Assignment, shared: &Shared, invoked: &Invoked) -> Attempt {
+        let Invoked { slot, chosen, key, pending } = *invoked;
+        let Pending { partition, sequence, bytes, invoke_ns, .. } = pending;
         self.key.clear();
-        write!(self.key, "k{}", draft.key).expect("a vector takes every write");
+        write!(self.key, "k{key}").expect("a vector takes every write");
         let record = RecordId { process: self.process, sequence };
         let target = Place { topic: assignment.topic_index, partition };
-        let stamp = Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, bytes: draft.bytes };
+        let stamp = Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, bytes };
         payload::encode(&mut self.payload, &stamp, &self.key);
         let message = BaseRecord::with_opaque_to(&assignment.topic, slot)
             .partition(partition.0)
             .key(self.key.as_slice())
             .payload(self.payload.as_slice());
-        match self.client.send(message).map_err(|(error, _)| error) {
-            Ok(()) => {
-                self.sequences[chosen] += 1;
-                shared.counters.add_sent();
-                Attempt::Taken
-            }
+        let taken = match self.client.send(message).map_err(|(error, _)| error) {
+            Ok(()) => Attempt::Taken,
             Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
-                context.ledger().withdraw(slot);
-                Attempt::Full(Cause::ClientQueue)
+                return Attempt::Full(Cause::ClientQueue);
             }
-            Err(KafkaError::MessageProduction(RDKafkaErrorCode::Fatal)) => {
-                context.ledger().withdraw(slot);
-                Attempt::Fatal
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::Fatal)) => return Attempt::Fatal,
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::State)) if self.transactions.is_some() => {
+                return Attempt::Spoilt;
             }
             Err(error) => {
+                let context = self.client.context();
                 context.ledger().refuse(slot, error_code(&error), shared.recorder.now());
                 context.errors.note(&error, &format!("a record was refused: {error}"));
-                self.sequences[chosen] += 1;
-                shared.counters.add_sent();
                 shared.counters.add_outcome(Outcome::Fail);
                 Attempt::Refused
             }
+        };
+        self.sequences[chosen] += 1;
+        shared.counters.add_sent(1);
+        shared.gauge.add_sent(1);
+        taken
+    }
+
+    /// Ends the transaction under way, whose records become rows.
+    fn end_transaction(&mut self, shared: &Shared, stop: impl Fn() -> Option<Instant> + Copy) -> Next {
+        let Some(transactions) = &mut self.transactions else { return Next::GoOn };
+        let ended = transactions.end(&self.client, &self.sequences, stop);
+        self.settle(shared, ended.end);
+        ended.next
+    }
+
+    fn settle(&self, shared: &Shared, end: TransactionEnd) {
+        for outcome in transaction::settle(&self.client, end) {
+            shared.counters.add_outcome(outcome);
         }
+    }
+
+    /// Tells the history if the client was told that another one writes in its place.
+    fn tell_if_fenced(&self, shared: &Shared) -> bool {
+        let Some((code, message)) = transaction::fenced(&self.client) else { return false };
+        shared.recorder.event(EventKind::ClientError { process: self.process, code, message });
+        true
     }
 
     /// Gives the recorder the rows that wait, if they are `enough` or have waited long.
@@ -364,15 +464,25 @@ impl Life {
         };
         self.rows_sent_ns = now;
         shared.counters.note_acked_ends(&rows);
+        let acked = rows.iter().filter(|row| row.outcome == Outcome::Ok).count();
+        shared.gauge.add_acked(acked as u64, now);
         self.held.add(Cause::Recorder, shared.recorder.sends(rows));
     }
 
     /// Waits for what is in flight until `deadline`, purges the rest, accounts for all of it, and lets the client go.
     fn close(mut self, shared: &Shared, deadline: Instant, reason: &str) {
+        let is_well = !self.client.context().errors.is_fatal();
+        if is_well && self.transactions.as_ref().is_some_and(Transactions::is_open) {
+            self.end_transaction(shared, || Some(deadline));
+        }
         self.poll_until_settled(shared, deadline);
         if self.client.context().ledger().in_flight() > 0 {
             self.client.purge(PurgeConfig::default().queue().inflight().non_blocking());
             self.poll_until_settled(shared, Instant::now() + PURGE_LIMIT);
+        }
+        if let Some(transactions) = &mut self.transactions {
+            let end = transactions.give_up(&self.client, &self.sequences);
+            self.settle(shared, end);
         }
         let (invoked, resolved, unexpected) = {
             let mut ledger = self.client.context().ledger();
@@ -397,7 +507,7 @@ impl Life {
 
     fn poll_until_settled(&mut self, shared: &Shared, deadline: Instant) {
         while self.client.context().ledger().in_flight() > 0 && Instant::now() < deadline {
-            self.client.poll(NAP * 5);
+            rest(&self.client, NAP);
             self.hand_over_rows(shared, ROWS_PER_BATCH);
         }
     }

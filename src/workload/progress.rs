@@ -1,22 +1,43 @@
 //! Where a consumer group stands: one table per group, written by the members that own the partitions, read by all of them
 //! to know when the group has reached the end offsets.
+//!
+//! Only the member that was given a partition last may say where it stands there: one that slept through a rebalance and
+//! wakes up still believes in its old positions. A member in a process of its own has a table of its own, which tells its
+//! positions to the group's and is told by it what to do.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
 
 use super::reading::{Spot, Topics};
 use crate::history::event::LogRange;
+use crate::kafka::ProcessId;
 
 /// Nobody knows where the partition's owner stands.
 const UNKNOWN: i64 = -1;
 
 /// One group's positions, and once the drain began, where they have to get.
-#[derive(Debug)]
 pub struct Progress {
-    positions: BTreeMap<Spot, AtomicI64>,
+    stands: Mutex<BTreeMap<Spot, Stand>>,
     drain: OnceLock<Goal>,
+    lead: Lead,
+}
+
+/// Where the latest owner of a partition stands.
+#[derive(Clone, Copy, Debug)]
+struct Stand {
+    owner: Option<ProcessId>,
+    next: i64,
+}
+
+/// Who decides when the group has finished.
+enum Lead {
+    /// This table, which knows every member's positions.
+    Own,
+    /// Another process's table.
+    Told { tell: Box<dyn Fn(Spot, i64) + Send + Sync>, end: OnceLock<Order> },
 }
 
 #[derive(Debug)]
@@ -26,7 +47,7 @@ struct Goal {
 }
 
 /// What a member should do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Read on, the load is running.
     Run,
@@ -41,20 +62,47 @@ pub enum Order {
 impl Progress {
     /// A group that reads these partitions.
     pub fn new(spots: impl IntoIterator<Item = Spot>) -> Self {
-        let positions = spots.into_iter().map(|spot| (spot, AtomicI64::new(UNKNOWN))).collect();
-        Self { positions, drain: OnceLock::new() }
+        Self::with(spots, Lead::Own)
     }
 
-    /// The owner's next offset in a partition.
-    pub fn stands_at(&self, spot: Spot, next: i64) {
-        if let Some(position) = self.positions.get(&spot) {
-            position.store(next, Ordering::Release);
+    /// The table of one member in a process of its own: positions go to `tell`, and the end comes by [`Progress::end`].
+    pub fn told(spots: impl IntoIterator<Item = Spot>, tell: impl Fn(Spot, i64) + Send + Sync + 'static) -> Self {
+        Self::with(spots, Lead::Told { tell: Box::new(tell), end: OnceLock::new() })
+    }
+
+    fn with(spots: impl IntoIterator<Item = Spot>, lead: Lead) -> Self {
+        let nobody = Stand { owner: None, next: UNKNOWN };
+        let stands = spots.into_iter().map(|spot| (spot, nobody)).collect();
+        Self { stands: Mutex::new(stands), drain: OnceLock::new(), lead }
+    }
+
+    /// The partitions that the group reads.
+    pub fn spots(&self) -> Vec<Spot> {
+        self.stands().keys().copied().collect()
+    }
+
+    /// `process` stands at this next offset, which counts if it is the partition's owner.
+    pub fn stands_at(&self, spot: Spot, process: ProcessId, next: i64) {
+        if let Some(stand) = self.stands().get_mut(&spot).filter(|stand| stand.owner == Some(process)) {
+            stand.next = next;
+        }
+        if let Lead::Told { tell, .. } = &self.lead {
+            tell(spot, next);
         }
     }
 
     /// A partition has a new owner, which may begin anywhere.
-    pub fn forget(&self, spot: Spot) {
-        self.stands_at(spot, UNKNOWN);
+    pub fn given_to(&self, spot: Spot, process: ProcessId) {
+        if let Some(stand) = self.stands().get_mut(&spot) {
+            *stand = Stand { owner: Some(process), next: UNKNOWN };
+        }
+    }
+
+    /// A member is dead: where its partitions' next owners will begin, nobody knows.
+    pub fn forget(&self, process: ProcessId) {
+        for stand in self.stands().values_mut().filter(|stand| stand.owner == Some(process)) {
+            *stand = Stand { owner: None, next: UNKNOWN };
+        }
     }
 
     /// Sets the end offsets, and how long they may take to reach. The first call stands.
@@ -68,9 +116,34 @@ impl Progress {
         self.drain.get_or_init(|| Goal { ends, deadline });
     }
 
+    /// Where the group has to get, once that is known.
+    pub fn goal(&self) -> Option<(Vec<(Spot, i64)>, Instant)> {
+        self.drain.get().map(|goal| (goal.ends.iter().map(|(spot, end)| (*spot, *end)).collect(), goal.deadline))
+    }
+
+    /// Sets the end offsets as the group's table has them, in a table that is told when the end is reached.
+    pub fn aim(&self, ends: impl IntoIterator<Item = (Spot, i64)>, deadline: Instant) {
+        self.drain.get_or_init(|| Goal { ends: ends.into_iter().collect(), deadline });
+    }
+
+    /// The group has finished, in this way and with what missing (see [`Progress::missing`]): only for a table that is told.
+    pub fn end(&self, order: Order, missing: &[(Spot, i64, i64)]) {
+        let Lead::Told { end, .. } = &self.lead else { return };
+        for (spot, at, _) in missing {
+            if let Some(stand) = self.stands().get_mut(spot) {
+                stand.next = *at;
+            }
+        }
+        end.get_or_init(|| order);
+    }
+
     /// What a member should do now.
     pub fn order(&self) -> Order {
-        match self.drain.get() {
+        let goal = self.drain.get();
+        if let Lead::Told { end, .. } = &self.lead {
+            return end.get().copied().unwrap_or(if goal.is_some() { Order::Drain } else { Order::Run });
+        }
+        match goal {
             None => Order::Run,
             Some(goal) if self.has_reached(goal) => Order::Done,
             Some(goal) if Instant::now() >= goal.deadline => Order::OutOfTime,
@@ -81,18 +154,20 @@ impl Progress {
     /// The partitions whose end was not reached: where the owner stands (-1 when unknown) and where the end is.
     pub fn missing(&self) -> Vec<(Spot, i64, i64)> {
         let Some(goal) = self.drain.get() else { return Vec::new() };
-        let behind = |(spot, position): (&Spot, &AtomicI64)| {
-            let (position, end) = (position.load(Ordering::Acquire), *goal.ends.get(spot)?);
-            (position < end).then_some((*spot, position, end))
+        let behind = |(spot, stand): (&Spot, &Stand)| {
+            let end = *goal.ends.get(spot)?;
+            (stand.next < end).then_some((*spot, stand.next, end))
         };
-        self.positions.iter().filter_map(behind).collect()
+        self.stands().iter().filter_map(behind).collect()
     }
 
     fn has_reached(&self, goal: &Goal) -> bool {
-        let at_end = |(spot, position): (&Spot, &AtomicI64)| {
-            goal.ends.get(spot).is_none_or(|end| position.load(Ordering::Acquire) >= *end)
-        };
-        self.positions.iter().all(at_end)
+        let at_end = |(spot, stand): (&Spot, &Stand)| goal.ends.get(spot).is_none_or(|end| stand.next >= *end);
+        self.stands().iter().all(at_end)
+    }
+
+    fn stands(&self) -> MutexGuard<'_, BTreeMap<Spot, Stand>> {
+        self.stands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,9 +182,12 @@ mod tests {
 
     const A: Spot = (TopicIndex(0), Partition(0));
     const B: Spot = (TopicIndex(0), Partition(1));
+    const ONE: ProcessId = ProcessId(1);
+    const TWO: ProcessId = ProcessId(2);
 
     fn range(partition: i32, end: i64) -> LogRange {
-        LogRange { partition: TopicPartition::new("chat", partition), start: Offset(0), end: Offset(end) }
+        let partition = TopicPartition::new("chat", partition);
+        LogRange { partition, start: Offset(0), end: Offset(end), high_watermark: None }
     }
 
     fn draining(limit: Duration) -> (Progress, Recorder) {
@@ -125,15 +203,17 @@ mod tests {
     fn a_group_is_done_when_every_partition_with_records_is_at_its_end() {
         let (progress, _recorder) = draining(Duration::from_secs(60));
         assert_eq!(progress.order(), Order::Drain);
-        progress.stands_at(A, 5);
+        progress.given_to(A, ONE);
+        progress.stands_at(A, ONE, 5);
         assert_eq!(progress.order(), Order::Done);
     }
 
     #[test]
     fn a_new_owner_makes_a_partition_unfinished_again() {
         let (progress, _recorder) = draining(Duration::from_secs(60));
-        progress.stands_at(A, 5);
-        progress.forget(A);
+        progress.given_to(A, ONE);
+        progress.stands_at(A, ONE, 5);
+        progress.given_to(A, TWO);
         assert_eq!(progress.order(), Order::Drain);
         assert_eq!(progress.missing(), [(A, -1, 5)]);
     }
@@ -142,5 +222,40 @@ mod tests {
     fn a_group_that_is_late_runs_out_of_time() {
         let (progress, _recorder) = draining(Duration::ZERO);
         assert_eq!(progress.order(), Order::OutOfTime);
+    }
+
+    #[test]
+    fn a_member_that_slept_through_a_rebalance_says_nothing_that_counts() {
+        let (progress, _recorder) = draining(Duration::from_secs(60));
+        progress.given_to(A, ONE);
+        progress.given_to(A, TWO);
+        progress.stands_at(A, TWO, 3);
+        progress.stands_at(A, ONE, 5);
+        assert_eq!(progress.missing(), [(A, 3, 5)]);
+    }
+
+    #[test]
+    fn where_a_dead_member_stood_does_not_finish_the_group() {
+        let (progress, _recorder) = draining(Duration::from_secs(60));
+        progress.given_to(A, ONE);
+        progress.stands_at(A, ONE, 5);
+        progress.forget(TWO);
+        assert_eq!(progress.order(), Order::Done);
+        progress.forget(ONE);
+        assert_eq!(progress.order(), Order::Drain);
+    }
+
+    #[test]
+    fn a_table_that_is_told_decides_nothing_by_itself() {
+        let told = std::sync::Arc::new(Mutex::new(Vec::new()));
+        let teller = std::sync::Arc::clone(&told);
+        let progress = Progress::told([A, B], move |spot, next| teller.lock().expect("a list").push((spot, next)));
+        progress.aim([(A, 5)], Instant::now());
+        progress.given_to(A, ONE);
+        progress.stands_at(A, ONE, 5);
+        assert_eq!(progress.order(), Order::Drain);
+        progress.end(Order::OutOfTime, &[(A, 2, 5)]);
+        assert_eq!((progress.order(), progress.missing()), (Order::OutOfTime, vec![(A, 2, 5)]));
+        assert_eq!(*told.lock().expect("a list"), [(A, 5)]);
     }
 }

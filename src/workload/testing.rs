@@ -1,12 +1,17 @@
 //! What tests of the load share: a recorder in a directory that goes away with it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::apart::herald::Herald;
+use super::control::Controls;
+use super::payload::RunTag;
+use super::shared::Shared;
 use crate::history::EventKind;
 use crate::history::clock::Clock;
-use crate::history::recorder::Recorder;
+use crate::history::recorder::{Recorder, RecorderHandle};
 
 /// A recorder of a run with these topics, and its directory.
 pub fn recorder(topics: &[(&str, u32)]) -> ((TempDir, PathBuf), Recorder) {
@@ -26,4 +31,16 @@ pub fn recorder(topics: &[(&str, u32)]) -> ((TempDir, PathBuf), Recorder) {
     };
     let recorder = Recorder::create(&path, clock, header, None).expect("a new history");
     ((dir, path), recorder)
+}
+
+/// The hold on a load that has no clients.
+pub fn controls(recorder: &RecorderHandle) -> Controls {
+    Controls::new(Shared {
+        run: RunTag::of("test-run"),
+        recorder: recorder.clone(),
+        counters: Arc::default(),
+        ids: Arc::default(),
+        gauge: Arc::default(),
+        herald: Herald::Nobody,
+    })
 }

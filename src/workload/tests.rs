@@ -11,17 +11,18 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use super::drain::drain;
+use super::drain::{ReaderKind, drain};
 use super::ends;
 use super::testing;
 use super::{Counters, Workload};
-use crate::history::event::RevocationCause;
+use crate::history::event::{RevocationCause, TransactionEnding, TransactionStage};
 use crate::history::recorder::{Recorder, RecorderHandle};
 use crate::history::{Closure, EventKind, History, ProcessRole, reader};
 use crate::kafka::{Access, Endpoint, Offset, Outcome, ProcessId, ReadStatus};
 use crate::plan::{ClientSeed, Plan, PlannedPhases};
 use crate::scenario::{
     ClusterKind, ClusterSpec, CommitMode, EvidenceFloor, GroupSpec, Phases, ProducerSpec, Rate, Scenario, TopicSpec,
+    TransactionSpec,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -49,6 +50,7 @@ fn producer(name: &str, count: u32, rate: Rate) -> ProducerSpec {
         size_bytes: (64, 200),
         keys: 50,
         in_flight: 2000,
+        transactions: None,
         config: BTreeMap::new(),
     }
 }
@@ -68,6 +70,7 @@ fn scenario(producers: Vec<ProducerSpec>, groups: Vec<GroupSpec>) -> Scenario {
             brokers: 3,
             image: None,
             heap_bytes: 0,
+            disk_bytes: None,
             start_limit: second,
             config: BTreeMap::new(),
             attach: None,
@@ -82,6 +85,7 @@ fn scenario(producers: Vec<ProducerSpec>, groups: Vec<GroupSpec>) -> Scenario {
         groups,
         phases: Phases { warmup: second, chaos: second, recovery: second, drain: second },
         faults: vec![],
+        safety: crate::scenario::Safety::default(),
         expect: BTreeMap::new(),
         evidence: EvidenceFloor::default(),
         thresholds: vec![],
@@ -99,6 +103,7 @@ fn plan(scenario: &Scenario) -> Plan {
         seed: 7,
         phases: PlannedPhases { warmup_ms: 0, chaos_ms: 0, recovery_limit_ms: 0, drain_limit_ms: 0 },
         steps: vec![],
+        safety: crate::plan::PlannedSafety::default(),
         clients: seeds.collect(),
     }
 }
@@ -115,12 +120,13 @@ fn wait_until(what: &str, counters: &Counters, enough: impl Fn(super::Totals) ->
 fn wind_up(mut load: Workload, access: &Access, recorder: Recorder, path: &Path) -> History {
     let handle = recorder.handle();
     load.finish_producers(LIMIT);
+    load.end_leftovers(LIMIT);
     let ends = load.end_offsets(access, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets");
     assert!(ends.missing.is_empty(), "{ends:?}");
     let ranges = ends.ranges;
     handle.event(EventKind::EndOffsets { ranges: ranges.clone() });
     load.drain_groups(&ranges, LIMIT);
-    let summary = drain(access, &ranges, 2, &load.ids(), &handle, LIMIT).expect("a drain");
+    let summary = drain(access, &ranges, &load.drain_readers(2), &load.ids(), &handle, LIMIT).expect("a drain");
     assert!(summary.complete(), "{summary:?}");
     let totals = recorder.finish().expect("a whole history");
     let history = reader::read(path).expect("a readable history");
@@ -160,6 +166,7 @@ fn assert_read_by_everybody(history: &History, groups: &[&str]) {
         let name = match role {
             ProcessRole::Consumer { group, .. } => group.clone(),
             ProcessRole::Drain { reader } => format!("drain {reader}"),
+            ProcessRole::Witness => "witness".to_owned(),
             ProcessRole::Producer { .. } => continue,
         };
         readers.entry(name).or_default().insert(*process);
@@ -372,7 +379,8 @@ fn offsets_that_no_broker_tells_are_missing_and_say_so() {
     let access = access(&mock);
     mock.broker_down(-1).expect("brokers that go");
     let topics = [("chat".to_owned(), 1)];
-    let ends = ends::end_offsets(&access, &topics, &BTreeMap::new(), Duration::from_secs(2)).expect("a client");
+    let ends = ends::end_offsets(&access, &topics, &BTreeMap::new(), &BTreeSet::new(), Duration::from_secs(2))
+        .expect("a client");
     assert!(ends.ranges.is_empty(), "{ends:?}");
     let error = ends.missing.first().expect("one partition is missing");
     assert!(error.to_string().contains("chat-0"), "{error}");
@@ -390,6 +398,69 @@ fn a_wrong_property_is_refused_before_anything_is_sent() {
             .err()
             .expect("a refusal");
     assert_eq!(error.to_string(), "cannot make a client for chatters/0");
+}
+
+#[test]
+fn records_in_transactions_are_acknowledged_with_their_commits_and_fail_with_their_aborts() {
+    let mock = mock();
+    let access = access(&mock);
+    let mut spec = producer("payers", 1, Rate::PerSecond(2000.0));
+    let (every, timeout) = (Duration::from_millis(50), Duration::from_secs(30));
+    spec.transactions = Some(TransactionSpec { records: 40, every, abort_millionths: 250_000, timeout });
+    let scenario = scenario(vec![spec], vec![]);
+    let ((_dir, path), recorder, handle) = recorder();
+    let load = Workload::start(&scenario, &plan(&scenario), &access, &handle).expect("a load");
+    wait_until("3000 outcomes", &load.counters(), |totals| totals.acked > 2000 && totals.failed > 300);
+    let history = wind_up(load, &access, recorder, &path);
+    assert_eq!(harness_errors(&history), Vec::<&EventKind>::new());
+    assert_dense(&history);
+    let sends: Vec<_> = history.partitions.values().flat_map(|partition| &partition.sends).collect();
+    // Those of one transaction end at one time, in one way, and are as many as it may hold at most.
+    let mut transactions: BTreeMap<u64, Vec<Outcome>> = BTreeMap::new();
+    for send in &sends {
+        transactions.entry(send.complete_ns.0).or_default().push(send.outcome);
+        assert_eq!(send.offset.is_some(), send.outcome == Outcome::Ok, "{send:?}");
+    }
+    for outcomes in transactions.values() {
+        assert!(outcomes.len() <= 40 && outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
+    }
+    let aborted = transactions.values().filter(|outcomes| outcomes[0] == Outcome::Fail).count() as f64;
+    let share = aborted / transactions.len() as f64;
+    assert!((0.05..0.6).contains(&share), "{share} of {}", transactions.len());
+    assert!(sends.iter().all(|send| send.outcome != Outcome::Info), "the mock answered everything");
+    assert_each_is_told(&history);
+}
+
+/// Every record is told to be part of one transaction, whose end is the record's; and each transaction's end was answered.
+fn assert_each_is_told(history: &History) {
+    let (mut told, mut asked, mut answered) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for event in &history.events {
+        let EventKind::Transaction { number, stage, .. } = &event.kind else { continue };
+        match stage {
+            TransactionStage::Invoke { ending, began_ns, records } => {
+                assert!(*began_ns <= event.time_ns, "{event:?}");
+                asked.push(number.0);
+                for span in records {
+                    for sequence in span.first.0..span.first.0 + span.count {
+                        let known = told.insert((span.partition.partition, sequence), *ending);
+                        assert_eq!(known, None, "{event:?} has a record of another transaction");
+                    }
+                }
+            }
+            TransactionStage::Ok => answered.push(number.0),
+            TransactionStage::Fail { .. } | TransactionStage::Info { .. } => {
+                panic!("the mock refuses nothing: {event:?}")
+            }
+        }
+    }
+    assert_eq!(asked, (0..asked.len() as u64).collect::<Vec<_>>());
+    assert_eq!(asked, answered);
+    let sends = history.partitions.values().flat_map(|partition| &partition.sends);
+    for send in sends {
+        let ending = if send.outcome == Outcome::Ok { TransactionEnding::Commit } else { TransactionEnding::Abort };
+        assert_eq!(told.remove(&(send.partition, send.sequence.0)), Some(ending), "{send:?}");
+    }
+    assert!(told.is_empty(), "told of records that nobody sent: {told:?}");
 }
 
 /// Not a check: prints how fast the load runs against the mock, for whoever wonders.
@@ -412,7 +483,7 @@ fn how_fast_the_load_is() {
     load.finish_producers(LIMIT);
     let ranges = load.end_offsets(&access, &[("chat".to_owned(), PARTITIONS)], LIMIT).expect("end offsets").ranges;
     let start = Instant::now();
-    let summary = drain(&access, &ranges, 1, &load.ids(), &handle, LIMIT).expect("a drain");
+    let summary = drain(&access, &ranges, &ReaderKind::fresh(1), &load.ids(), &handle, LIMIT).expect("a drain");
     let read_per_s = summary.read as f64 / start.elapsed().as_secs_f64();
     recorder.finish().expect("a whole history");
     let start = Instant::now();

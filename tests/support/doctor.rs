@@ -1,6 +1,5 @@
 //! Asking the doctor, and reading what it found.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
 use assert_cmd::Command as Assert;
@@ -22,12 +21,6 @@ pub fn look(mut command: Command, exit_code: i32) -> Value {
     command.args(["--format", "json"]);
     let shown = Assert::from_std(command).assert().code(exit_code).stderr("");
     serde_json::from_slice(&shown.get_output().stdout).expect("stdout is JSON")
-}
-
-/// The first of three ports in a row where nobody listens.
-pub fn free_base_port() -> u16 {
-    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    (21_000..30_000).step_by(7).find(|base| (*base..base + 3).all(is_free)).expect("three free ports")
 }
 
 /// The findings of one check, each as its level, what was found, and the help.

@@ -1,6 +1,7 @@
 //! The compiled program, started in a place of its own.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +15,17 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Where one test's scenarios, runs and ledgers lie.
 pub struct Place(TempDir);
+
+/// What a failed test ran stays, for whoever wonders why it failed.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.disable_cleanup(true);
+            let told = format!("what this test ran is kept in {}\n", self.0.path().display());
+            std::io::stderr().write_all(told.as_bytes()).expect("stderr");
+        }
+    }
+}
 
 impl Place {
     pub fn new() -> Self {
@@ -59,12 +71,17 @@ impl Place {
         entries.map(|entry| entry.expect("an entry").path()).collect()
     }
 
+    /// What the latest run of a scenario has recorded until now.
+    pub fn events(&self, scenario: &str) -> String {
+        let events = self.path("reports").join(scenario).join("latest/history/events.jsonl");
+        fs::read_to_string(events).unwrap_or_default()
+    }
+
     /// Waits until the latest run of a scenario has recorded a line that holds all these words.
     pub fn wait_for_event(&self, scenario: &str, child: &mut Child, words: &[&str]) {
-        let events = self.path("reports").join(scenario).join("latest/history/events.jsonl");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let text = fs::read_to_string(&events).unwrap_or_default();
+            let text = self.events(scenario);
             if text.lines().any(|line| words.iter().all(|word| line.contains(word))) {
                 return;
             }

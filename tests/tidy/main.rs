@@ -18,6 +18,7 @@ const TABLE: Table<'static> = &[
     ("kafka", &[]),
     ("fault", &["kafka"]),
     ("anomaly", &["kafka"]),
+    ("jepsen", &[]),
     ("history", &["kafka", "fault"]),
     ("scenario", &["kafka", "fault", "anomaly"]),
     ("plan", &["fault", "scenario"]),
@@ -25,9 +26,9 @@ const TABLE: Table<'static> = &[
     ("verdict", &["kafka", "fault", "anomaly", "history", "scenario", "plan", "check"]),
     ("report", &["kafka", "fault", "anomaly", "history", "scenario", "plan", "verdict"]),
     ("cluster", &["kafka", "fault", "history", "scenario"]),
-    ("workload", &["kafka", "history", "scenario", "plan"]),
+    ("workload", &["kafka", "fault", "history", "scenario", "plan"]),
     ("client", &["kafka", "cluster", "workload"]),
-    ("nemesis", &["kafka", "fault", "history", "plan", "cluster"]),
+    ("nemesis", &["kafka", "fault", "history", "plan", "cluster", "workload"]),
     (
         "run",
         &[
@@ -41,7 +42,7 @@ const TABLE: Table<'static> = &[
 ];
 
 /// Rooms that judge a stored history, on any machine and at any time.
-const JUDGES: [&str; 3] = ["check", "verdict", "report"];
+const JUDGES: [&str; 4] = ["jepsen", "check", "verdict", "report"];
 
 /// Rooms that make a history.
 const MAKERS: [&str; 7] = ["cluster", "workload", "client", "nemesis", "run", "doctor", "cli"];

@@ -94,7 +94,9 @@ fn gather(root: &Path, directory: &Path, files: &mut Vec<SourceFile>) {
             .iter()
             .map(|part| part.to_string_lossy().into_owned())
             .collect();
-        if path.is_dir() && !SKIPPED.contains(&inside[0].as_str()) {
+        // The side-car's program has a build output of its own, when somebody builds it by hand.
+        let is_skipped = SKIPPED.contains(&inside[0].as_str()) || inside.last().is_some_and(|name| name == "target");
+        if path.is_dir() && !is_skipped {
             gather(root, &path, files);
         } else if path.is_file() && inside[0] != ".git" {
             let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -1,13 +1,12 @@
 //! A plan as a timeline for people: phases, faults, and a lane a fault. Nothing is in the colour alone.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
 use crate::cli::terminal::Style;
-use crate::fault::{FaultId, FaultKind, Target};
-use crate::plan::{Plan, PlannedStart, Step};
-use crate::scenario::timing::earliest_starts;
+use crate::cluster::means::back_end;
+use crate::fault::{Course, FaultId, Target};
+use crate::plan::{EmptyTarget, Plan, PlannedStart, Step};
 use crate::scenario::units::{plural, show};
 use crate::scenario::{AttachSpec, ClusterKind, ClusterSpec, Rate, Scenario};
 
@@ -21,6 +20,7 @@ pub fn render(scenario: &Scenario, plan: &Plan, style: Style) -> String {
     let written = write_head(out, scenario, plan, style)
         .and_then(|()| write_phases(out, plan, style))
         .and_then(|()| write_faults(out, scenario, plan, style))
+        .and_then(|()| write_safety(out, plan, style))
         .and_then(|()| write_expectations(out, scenario, style));
     written.expect("a String takes all that is written to it");
     text
@@ -104,18 +104,21 @@ fn write_faults(out: &mut String, scenario: &Scenario, plan: &Plan, style: Style
     if plan.steps.is_empty() {
         return writeln!(out, "  none");
     }
-    let earliest: BTreeMap<&FaultId, Duration> = earliest_starts(&scenario.faults);
+    let earliest = plan.earliest_ms();
     let ids = plan.steps.iter().map(|step| step.fault.0.chars().count()).max().unwrap_or(0);
     writeln!(out, "  {:ids$}  {}", "", scale(plan.phases.chaos_ms))?;
-    for step in &plan.steps {
-        let start = earliest.get(&step.fault).copied().unwrap_or_default();
-        writeln!(out, "  {:ids$}  {}", step.fault.0, lane(step, start, plan.phases.chaos_ms))?;
+    for (fault, steps) in lanes(plan) {
+        // By which means, whatever machine this is: whether they are here, `validate` finds out.
+        let means = steps.first().map_or("", |step| back_end(&step.kind, scenario.cluster.kind));
+        let spans = steps.into_iter().map(|step| (step, earliest.get(&step.fault).copied().unwrap_or(0)));
+        let lane = lane(&spans.collect::<Vec<_>>(), plan.phases.chaos_ms);
+        writeln!(out, "  {:ids$}  {lane}  {}", fault.0, style.dim(means))?;
     }
     writeln!(out)?;
     for step in &plan.steps {
         // Padded before it is styled: colour codes have no width.
         let id = style.bold(&format!("{:ids$}", step.fault.0));
-        writeln!(out, "  {id}  {}", sentence(step, scenario.cluster.brokers))?;
+        writeln!(out, "  {id}  {}", sentence(plan, step, scenario.cluster.brokers))?;
     }
     Ok(())
 }
@@ -127,54 +130,91 @@ fn scale(chaos_ms: u64) -> String {
     format!("|0s{end:>width$}|", width = columns - "0s".len())
 }
 
-/// `|....####....|`: where in the chaos phase the fault is in force; `~` before one that waits for another, because it
-/// may start later; `#` in force, and at least one, however short.
-fn lane(step: &Step, start: Duration, chaos_ms: u64) -> String {
-    let start_ms = u64::try_from(start.as_millis()).unwrap_or(u64::MAX);
+/// The steps of each of the scenario's faults, in the order in which these first strike.
+fn lanes(plan: &Plan) -> Vec<(&FaultId, Vec<&Step>)> {
+    let mut lanes: Vec<(&FaultId, Vec<&Step>)> = Vec::new();
+    for step in &plan.steps {
+        match lanes.iter_mut().find(|(fault, _)| *fault == step.origin()) {
+            Some((_, steps)) => steps.push(step),
+            None => lanes.push((step.origin(), vec![step])),
+        }
+    }
+    lanes
+}
+
+/// `|....####....|`: where in the chaos phase the fault is in force; `~` of one that waits for another, because it may
+/// start later; `#` in force, and at least one, however short. With each step goes its earliest start.
+fn lane(steps: &[(&Step, u64)], chaos_ms: u64) -> String {
     let column = |ms: u64| (ms.saturating_mul(LANE_COLUMNS) / chaos_ms.max(1)).min(LANE_COLUMNS);
-    let from = column(start_ms).min(LANE_COLUMNS - 1);
-    let until = column(start_ms.saturating_add(step.duration_ms)).max(from + 1);
-    let waits = matches!(step.start, PlannedStart::After { .. });
-    let mark = |column: u64| match column {
-        column if (from..until).contains(&column) && waits => '~',
-        column if (from..until).contains(&column) => '#',
-        _ => '.',
+    let mark = |place: u64| {
+        let is_there = |(step, start_ms): &&(&Step, u64)| {
+            let from = column(*start_ms).min(LANE_COLUMNS - 1);
+            let until = column(start_ms.saturating_add(step.duration_ms)).max(from + 1);
+            (from..until).contains(&place)
+        };
+        match steps.iter().find(is_there) {
+            Some((step, _)) if matches!(step.start, PlannedStart::After { .. }) => '~',
+            Some(_) => '#',
+            None => '.',
+        }
     };
     format!("|{}|", (0..LANE_COLUMNS).map(mark).collect::<String>())
 }
 
 /// `at 5s for 15s: kill random (draws 2, then 3, 1) with SIGKILL`.
-fn sentence(step: &Step, brokers: u32) -> String {
+fn sentence(plan: &Plan, step: &Step, brokers: u32) -> String {
     let when = match &step.start {
         PlannedStart::AtMs(at_ms) => format!("at {}", shown(*at_ms)),
         PlannedStart::After { fault, delay_ms: 0 } => format!("when `{fault}` is healed"),
         PlannedStart::After { fault, delay_ms } => format!("{} after `{fault}` is healed", shown(*delay_ms)),
     };
-    let length = match step.kind {
-        FaultKind::Restart { .. } => "until it answers again".to_owned(),
-        _ => format!("for {}", shown(step.duration_ms)),
+    let length = match step.kind.course() {
+        Course::Brief => "until it answers again".to_owned(),
+        Course::Rolling { .. } => "until the last of them is whole again".to_owned(),
+        Course::Hold | Course::Loop { .. } => format!("for {}", shown(step.duration_ms)),
     };
-    let how = match &step.kind {
-        FaultKind::Kill { signal } => format!(" with {}", signal.name()),
-        FaultKind::Stop { grace_ms } | FaultKind::Restart { grace_ms } => {
-            format!(" with {} of grace", shown(*grace_ms))
-        }
-        FaultKind::Pause => String::new(),
-    };
-    format!("{when}, {length}: {} {}{}{how}", step.kind.name(), step.target, drawn(step, brokers))
+    let detail = step.kind.detail();
+    let how = if detail.is_empty() { detail } else { format!(" {detail}") };
+    format!("{when}, {length}: {} {}{}{how}", step.kind.name(), step.target, drawn(plan, step, brokers))
 }
 
-/// Whom a random target strikes: the seed has decided it already.
-fn drawn(step: &Step, brokers: u32) -> String {
+/// Whom random targets strike: the seed has decided it already.
+fn drawn(plan: &Plan, step: &Step, brokers: u32) -> String {
+    if let Target::Producer { index: None, .. } | Target::Member { index: None, .. } = step.target {
+        return plan.client_of(step).map(|client| format!(" ({client})")).unwrap_or_default();
+    }
     let brokers = brokers as usize;
-    let count = match step.target {
-        Target::Random(count) => count,
-        Target::Minority => brokers.saturating_sub(1) / 2,
-        Target::Majority => brokers / 2 + 1,
-        _ => return String::new(),
+    let count = |target: &Target| match target {
+        Target::Random(count) => Some(*count),
+        Target::Minority => Some(brokers.saturating_sub(1) / 2),
+        Target::Majority => Some(brokers / 2 + 1),
+        _ => None,
     };
+    let Some(count) = step.target.members().iter().filter_map(count).max() else { return String::new() };
     let ids: Vec<String> = step.draw.iter().take(count).map(|id| format!("broker-{id}")).collect();
     format!(" ({})", ids.join(", "))
+}
+
+/// What the nemesis will not do, and when it ends at the latest.
+fn write_safety(out: &mut String, plan: &Plan, style: Style) -> std::fmt::Result {
+    let mut lines = Vec::new();
+    if let Some(bound) = plan.safety.max_unavailable {
+        lines.push(format!(
+            "at most {} away at one time; a fault that would exceed it is skipped, and the run is inconclusive",
+            plural(bound, "broker")
+        ));
+    }
+    if let Some(deadline_ms) = plan.safety.deadline_ms {
+        lines.push(format!("chaos ends {} after the run began at the latest", shown(deadline_ms)));
+    }
+    if plan.safety.empty_target == EmptyTarget::Skip {
+        lines.push("a fault whose target is nobody is passed over".to_owned());
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", style.bold("Safety"))?;
+    lines.into_iter().try_for_each(|line| writeln!(out, "  {line}"))
 }
 
 fn write_expectations(out: &mut String, scenario: &Scenario, style: Style) -> std::fmt::Result {

@@ -4,15 +4,22 @@
 //! of it only in the cluster and the engine that the run found. Each step that is done is written into the ledger, so that
 //! nothing is undone twice: by then its name may be somebody else's.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::cluster::containers::{Containers, Listeners, ListenersOf};
 use crate::cluster::engine::Engine;
 use crate::cluster::ledger::{Entry, LedgerError, NamedContainer, Object};
-use crate::cluster::{ClusterError, admin, attach, reach};
-use crate::fault::{FaultId, FaultKind, ProcessState};
+use crate::cluster::maker::Maker;
+use crate::cluster::peers::Peers;
+use crate::cluster::undo::{Remedy, Undo};
+use crate::cluster::{ClusterError, admin, attach, levers, reach};
+use crate::fault::FaultId;
 use crate::scenario::AttachSpec;
 
 /// How long each deletion may take. A group goes once its last member's session has ended.
@@ -25,9 +32,11 @@ const REACH_LIMIT: Duration = Duration::from_secs(20);
 /// What a run left on an attached cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttachLeftovers {
+    /// The label of what the run made.
+    label: String,
     /// The cluster; `None` when the run had not got as far as to attach.
     cluster: Option<Found>,
-    /// The faults that may still be in force.
+    /// The faults that may still be in force, in the order in which they struck.
     struck: Vec<Struck>,
     /// The topics that the run made.
     topics: Vec<(String, Option<Uuid>)>,
@@ -45,19 +54,43 @@ struct Found {
     engine: Option<String>,
 }
 
+impl Found {
+    /// Its brokers; `None` where the run's cluster is gone, and everything in it: what answers at its addresses is none of ours.
+    async fn peers(&self) -> Result<Option<Peers>, ClusterError> {
+        let reached = reach::reach_within(&attach::access(&self.spec)?, REACH_LIMIT).await?;
+        let is_another = self.cluster_id.is_some() && self.cluster_id != reached.cluster_id;
+        Ok(Some(reached.peers).filter(|_| !is_another))
+    }
+}
+
 /// A fault that may still be in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Struck {
     fault: FaultId,
-    kind: String,
-    containers: Vec<NamedContainer>,
+    /// What is undone at containers.
+    remedies: Vec<(NamedContainer, Undo)>,
+    /// What the cluster is asked for.
+    by_protocol: Vec<Undo>,
+}
+
+impl Struck {
+    /// The containers that it concerns, each once.
+    fn containers(&self) -> Vec<&NamedContainer> {
+        let mut found: Vec<&NamedContainer> = Vec::new();
+        for (container, _) in &self.remedies {
+            if !found.contains(&container) {
+                found.push(container);
+            }
+        }
+        found
+    }
 }
 
 /// Reads a ledger's entries.
 pub fn find(entries: &[Entry]) -> AttachLeftovers {
     let mut left = AttachLeftovers::default();
     let mut containers: Vec<NamedContainer> = Vec::new();
-    let mut in_force: BTreeMap<FaultId, (String, Vec<String>)> = BTreeMap::new();
+    let mut in_force: Vec<(FaultId, Vec<Remedy>)> = Vec::new();
     for entry in entries {
         match entry {
             Entry::Attach { bootstrap, client, cluster_id, engine, containers: named } => {
@@ -75,20 +108,30 @@ pub fn find(entries: &[Entry]) -> AttachLeftovers {
             Entry::Leave { name, .. } => left.doubtful.retain(|topic| topic != name),
             Entry::Unmade { object: Object::Topic, name } => left.topics.retain(|(topic, _)| topic != name),
             Entry::Unmade { object: Object::Group, name } => left.groups.retain(|group| group != name),
-            Entry::Make { .. } | Entry::Unmade { .. } | Entry::Run { .. } => {}
-            Entry::Inject { fault, kind, targets } => {
-                in_force.insert(fault.clone(), (kind.clone(), targets.clone()));
+            Entry::Run { label, .. } => left.label.clone_from(label),
+            Entry::Make { .. } | Entry::Unmade { .. } => {}
+            Entry::Inject { fault, remedies, .. } => in_force.push((fault.clone(), remedies.clone())),
+            Entry::Ending { fault, broker, life } => {
+                let of_it = in_force.iter_mut().filter(|(one, _)| one == fault);
+                let remedies = of_it.flat_map(|(_, remedies)| remedies);
+                for remedy in remedies.filter(|remedy| remedy.broker == *broker) {
+                    remedy.undo = remedy.undo.once_told(life);
+                }
             }
-            Entry::Heal { fault } => {
-                in_force.remove(fault);
-            }
+            Entry::Heal { fault } => in_force.retain(|(one, _)| one != fault),
         }
     }
-    for (fault, (kind, targets)) in in_force {
-        let is_target = |named: &&NamedContainer| targets.contains(&named.broker.to_string());
-        let containers: Vec<NamedContainer> = containers.iter().filter(is_target).cloned().collect();
-        if !containers.is_empty() {
-            left.struck.push(Struck { fault, kind, containers });
+    for (fault, remedies) in in_force {
+        let (by_protocol, remedies): (Vec<Remedy>, Vec<Remedy>) =
+            remedies.into_iter().partition(|remedy| remedy.undo.is_by_protocol());
+        let by_protocol: Vec<Undo> = by_protocol.into_iter().map(|remedy| remedy.undo).collect();
+        let of = |remedy: Remedy| {
+            let container = containers.iter().find(|named| named.broker == remedy.broker)?;
+            Some((container.clone(), remedy.undo))
+        };
+        let remedies: Vec<(NamedContainer, Undo)> = remedies.into_iter().filter_map(of).collect();
+        if !remedies.is_empty() || !by_protocol.is_empty() {
+            left.struck.push(Struck { fault, remedies, by_protocol });
         }
     }
     left
@@ -105,7 +148,11 @@ impl AttachLeftovers {
     pub fn names(&self) -> Vec<String> {
         let struck = self.struck.iter().flat_map(|struck| {
             let fault = &struck.fault;
-            struck.containers.iter().map(move |container| format!("container {}, struck by `{fault}`", container.name))
+            struck
+                .containers()
+                .into_iter()
+                .map(move |container| format!("container {}, struck by `{fault}`", container.name))
+                .chain(struck.by_protocol.iter().map(move |undo| format!("{undo}, changed by `{fault}`")))
         });
         let topics = self.topics.iter().map(|(topic, _)| format!("topic {topic}"));
         let groups = self.groups.iter().map(|group| format!("group {group}"));
@@ -122,6 +169,11 @@ impl AttachLeftovers {
         let healed = self.heal(found, &done).await;
         let deleted = self.delete(found, &done).await;
         healed.and(deleted)
+    }
+
+    /// The faults in the order in which they are undone: what each of them found and puts back, the one before it had made.
+    fn latest_first(&self) -> impl Iterator<Item = &Struck> {
+        self.struck.iter().rev()
     }
 
     /// An error that names the topics of which nobody knows whose they are.
@@ -142,6 +194,26 @@ impl AttachLeftovers {
         if self.struck.is_empty() {
             return Ok(());
         }
+        // Every container before anything that Kafka is asked for: without a majority of its brokers it does nothing.
+        let mut healed = Vec::new();
+        for struck in self.latest_first() {
+            healed.push(self.heal_containers(found, struck).await);
+        }
+        let mut tried = Vec::new();
+        for (struck, healed) in self.latest_first().zip(healed) {
+            let healed = healed.and(heal_by_protocol(found, struck).await);
+            tried.push(match healed {
+                Ok(()) => done(&Entry::Heal { fault: struck.fault.clone() }).map_err(ClusterError::from),
+                Err(error) => Err(error),
+            });
+        }
+        tried.into_iter().collect()
+    }
+
+    async fn heal_containers(&self, found: &Found, struck: &Struck) -> Result<(), ClusterError> {
+        if struck.remedies.is_empty() {
+            return Ok(());
+        }
         let engine = Engine::connect().await?;
         let here = engine.facts().await?.id;
         if found.engine.as_ref().is_some_and(|engine| *engine != here) {
@@ -151,18 +223,7 @@ impl AttachLeftovers {
                 help: "set DOCKER_HOST to the engine that it was",
             });
         }
-        let mut tried = Vec::new();
-        for struck in &self.struck {
-            let mut healed = Ok(());
-            for container in &struck.containers {
-                healed = healed.and(heal_one(&engine, &struck.kind, container).await);
-            }
-            tried.push(match healed {
-                Ok(()) => done(&Entry::Heal { fault: struck.fault.clone() }).map_err(ClusterError::from),
-                Err(error) => Err(error),
-            });
-        }
-        tried.into_iter().collect()
+        heal_on(&engine, &self.label, struck).await
     }
 
     async fn delete(
@@ -173,18 +234,14 @@ impl AttachLeftovers {
         if self.topics.is_empty() && self.groups.is_empty() {
             return Ok(());
         }
-        let reached = reach::reach_within(&attach::access(&found.spec)?, REACH_LIMIT).await?;
-        // The run's cluster is gone, and its topics with it; what answers at its addresses is none of ours.
-        if found.cluster_id.is_some() && found.cluster_id != reached.cluster_id {
-            return Ok(());
-        }
+        let Some(peers) = found.peers().await? else { return Ok(()) };
         let mut tried = Vec::new();
         for (topic, id) in &self.topics {
-            let deleted = admin::delete_topic(&reached.peers, topic, *id, DELETE_LIMIT).await;
+            let deleted = admin::delete_topic(&peers, topic, *id, DELETE_LIMIT).await;
             tried.push(note(deleted, Object::Topic, topic, done));
         }
         for group in &self.groups {
-            let deleted = admin::delete_group(&reached.peers, group, DELETE_LIMIT).await;
+            let deleted = admin::delete_group(&peers, group, DELETE_LIMIT).await;
             tried.push(note(deleted, Object::Group, group, done));
         }
         tried.into_iter().collect()
@@ -201,82 +258,42 @@ fn note<T>(
     done(&Entry::Unmade { object, name: name.to_owned() }).map_err(ClusterError::from)
 }
 
-/// Undoes what this kind of fault did, and nothing else: who stopped a frozen container since then meant it.
-async fn heal_one(engine: &Engine, kind: &str, container: &NamedContainer) -> Result<(), ClusterError> {
-    let facts = engine.container(&container.name).await?;
-    // Whoever removed it, or made another of its name, did so after the run.
-    let Some(facts) = facts.filter(|facts| facts.id == container.id) else { return Ok(()) };
-    let froze = kind == FaultKind::Pause.name();
-    match facts.state {
-        ProcessState::Paused { .. } if froze => engine.unpause(&container.name).await,
-        ProcessState::Exited { .. } if !froze => engine.start(&container.name).await,
-        _ => Ok(()),
+/// Asks the cluster to undo what it was asked for.
+async fn heal_by_protocol(found: &Found, struck: &Struck) -> Result<(), ClusterError> {
+    if struck.by_protocol.is_empty() {
+        return Ok(());
     }
+    let Some(peers) = found.peers().await? else { return Ok(()) };
+    let mut healed = Ok(());
+    for undo in struck.by_protocol.iter().rev() {
+        healed = healed.and(levers::undo(&peers, undo).await.unwrap_or(Ok(())));
+    }
+    healed
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kafka::{BrokerId, Endpoint};
-
-    fn attached() -> Entry {
-        let named = |broker, name: &str| NamedContainer {
-            broker: BrokerId(broker),
-            name: name.to_owned(),
-            id: format!("id of {name}"),
-        };
-        Entry::Attach {
-            bootstrap: vec![Endpoint::new("localhost", 9092)],
-            client: BTreeMap::new(),
-            cluster_id: Some("wiber".to_owned()),
-            engine: None,
-            containers: vec![named(1, "kafka-1"), named(2, "kafka-2")],
-        }
+/// Undoes what was done to containers, from the last of it to the first.
+async fn heal_on(engine: &Engine, label: &str, struck: &Struck) -> Result<(), ClusterError> {
+    // What a dead run's tool container is still at would do again what is undone here: locks its files, fills its disk,
+    // deletes from it. Where one will not go nothing is undone yet.
+    engine.remove_tools(label).await?;
+    let mut healed = Ok(());
+    for (container, undo) in struck.remedies.iter().rev() {
+        healed = healed.and(heal_one(engine, label, container, undo).await);
     }
+    healed
+}
 
-    fn inject(fault: &str, targets: &[&str]) -> Entry {
-        let targets = targets.iter().map(|target| (*target).to_owned()).collect();
-        Entry::Inject { fault: FaultId(fault.to_owned()), kind: "pause".to_owned(), targets }
+/// Undoes one thing that was done to a container, and nothing else: who stopped a frozen one since then meant it.
+async fn heal_one(engine: &Engine, label: &str, container: &NamedContainer, undo: &Undo) -> Result<(), ClusterError> {
+    let facts = engine.container(&container.name).await?;
+    // Whoever removed it, or made another of its name, did so after the run.
+    if facts.is_none_or(|facts| facts.id != container.id) {
+        return Ok(());
     }
-
-    fn make(object: Object, name: &str) -> Entry {
-        Entry::Make { object, name: name.to_owned() }
-    }
-
-    #[test]
-    fn a_fault_that_was_not_healed_is_left_and_a_healed_one_is_not() {
-        let heal = Entry::Heal { fault: FaultId("a".to_owned()) };
-        let left = find(&[attached(), inject("a", &["broker-1"]), heal, inject("b", &["broker-2", "broker-1"])]);
-        assert_eq!(left.names(), ["container kafka-1, struck by `b`", "container kafka-2, struck by `b`"]);
-    }
-
-    #[test]
-    fn a_target_without_a_named_container_is_nobodys_to_heal() {
-        let left = find(&[attached(), inject("a", &["broker-3", "elsewhere"])]);
-        assert!(left.is_empty(), "{left:?}");
-    }
-
-    #[test]
-    fn topics_and_groups_are_left_until_they_are_deleted() {
-        let made = Entry::Made { topic: "chaos-chat".to_owned(), id: Some(Uuid::from_u128(7)) };
-        let mut entries = vec![attached(), make(Object::Topic, "chaos-chat"), made, make(Object::Group, "readers")];
-        assert_eq!(find(&entries).names(), ["topic chaos-chat", "group readers"]);
-        for (object, name) in [(Object::Topic, "chaos-chat"), (Object::Group, "readers")] {
-            entries.push(Entry::Unmade { object, name: name.to_owned() });
-        }
-        assert!(find(&entries).is_empty(), "nothing is undone twice");
-    }
-
-    #[test]
-    fn a_topic_that_may_be_somebody_elses_is_told_and_not_undone() {
-        let left = find(&[attached(), make(Object::Topic, "chaos-chat")]);
-        assert!(left.topics.is_empty() && left.names()[0].contains("left alone"), "{left:?}");
-        let leave = Entry::Leave { object: Object::Topic, name: "chaos-chat".to_owned() };
-        assert!(find(&[attached(), make(Object::Topic, "chaos-chat"), leave]).is_empty());
-    }
-
-    #[test]
-    fn a_cluster_of_containers_leaves_nothing_here() {
-        assert!(find(&[make(Object::Network, "n")]).is_empty());
-    }
+    let names = BTreeMap::from([(container.broker, container.name.clone())]);
+    let maker = Maker::sweep(label);
+    let containers = Containers::new(engine.clone(), names, ListenersOf::All(Listeners::new()), maker);
+    let undone = containers.undo(container.broker, undo).await;
+    containers.close().await;
+    undone
 }

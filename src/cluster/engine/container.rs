@@ -28,6 +28,10 @@ pub struct ContainerFacts {
     pub ports: Vec<u16>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Its environment, `NAME=value`.
+    pub environment: Vec<String>,
+    /// Where volumes and directories of the host are mounted in it.
+    pub mounted_at: Vec<String>,
 }
 
 /// A container to make.
@@ -118,6 +122,16 @@ impl Engine {
         }
     }
 
+    /// Starts a container if it ended; no error when it runs, or is frozen.
+    pub async fn start_if_ended(&self, container: &str) -> Result<(), ClusterError> {
+        match self.process_state(container).await? {
+            ProcessState::Running { .. } | ProcessState::Paused { .. } => Ok(()),
+            ProcessState::Exited { .. } | ProcessState::Missing | ProcessState::Unwatched => {
+                self.start(container).await
+            }
+        }
+    }
+
     /// Lets a container run on if it is frozen; no error when it is not.
     pub async fn thaw(&self, container: &str) -> Result<(), ClusterError> {
         match self.process_state(container).await? {
@@ -133,6 +147,7 @@ fn facts(name: &str, inspected: ContainerInspectResponse) -> ContainerFacts {
     let mut ports: Vec<u16> = published.collect();
     ports.sort_unstable();
     let config = inspected.config.unwrap_or_default();
+    let mounts = inspected.mounts.unwrap_or_default();
     ContainerFacts {
         id: inspected.id.unwrap_or_default(),
         name: name.to_owned(),
@@ -140,6 +155,8 @@ fn facts(name: &str, inspected: ContainerInspectResponse) -> ContainerFacts {
         state: inspected.state.map_or(ProcessState::Missing, to_process_state),
         ports,
         labels: config.labels.unwrap_or_default().into_iter().collect(),
+        environment: config.env.unwrap_or_default(),
+        mounted_at: mounts.into_iter().filter_map(|mount| mount.destination).collect(),
     }
 }
 

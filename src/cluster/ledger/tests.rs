@@ -1,6 +1,7 @@
 //! Ledgers of living and dead runs, whole and torn.
 
 use super::*;
+use crate::cluster::undo::Undo;
 
 #[test]
 fn a_living_run_is_alive_and_a_dropped_one_is_dead() {
@@ -42,7 +43,13 @@ fn every_entry_is_read_back_as_it_was_written() {
         Entry::Make { object: Object::Topic, name: "chaos-chat".to_owned() },
         Entry::Made { topic: "chaos-chat".to_owned(), id: Some(Uuid::from_u128(7)) },
         Entry::Unmade { object: Object::Topic, name: "chaos-chat".to_owned() },
-        Entry::Inject { fault: fault.clone(), kind: "kill".to_owned(), targets: vec!["broker-1".to_owned()] },
+        Entry::Inject {
+            fault: fault.clone(),
+            kind: "kill".to_owned(),
+            targets: vec![BrokerId(1).into()],
+            remedies: vec![Remedy { broker: BrokerId(1), undo: Undo::Start }],
+        },
+        Entry::Ending { fault: fault.clone(), broker: BrokerId(1), life: "2026-11-23T22:00:00Z".to_owned() },
         Entry::Heal { fault },
     ];
     for entry in &written {

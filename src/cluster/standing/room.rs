@@ -128,7 +128,16 @@ mod tests {
 
     fn facts(state: ProcessState) -> ContainerFacts {
         let (name, image) = ("kafka-1".to_owned(), "apache/kafka:4.2.0".to_owned());
-        ContainerFacts { id: String::new(), name, image, state, ports: vec![9092], labels: BTreeMap::new() }
+        ContainerFacts {
+            id: String::new(),
+            name,
+            image,
+            state,
+            ports: vec![9092],
+            labels: BTreeMap::new(),
+            environment: Vec::new(),
+            mounted_at: Vec::new(),
+        }
     }
 
     #[test]

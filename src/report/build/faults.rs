@@ -44,7 +44,7 @@ fn seen(history: &History) -> BTreeMap<FaultId, Seen> {
             EventKind::Heal { fault, stage: FaultStage::Ok } => {
                 all.entry(fault.clone()).or_default().healed_ns = Some(event.time_ns);
             }
-            EventKind::FaultSkipped { fault, reason } => {
+            EventKind::FaultSkipped { fault, reason } | EventKind::FaultPassedOver { fault, reason } => {
                 all.entry(fault.clone()).or_default().skipped = Some(reason.clone());
             }
             _ => {}
@@ -58,12 +58,17 @@ fn sentence(line: &FaultLine, skipped: Option<&str>) -> String {
     if let Some(reason) = skipped {
         return format!("{} of {} struck nobody: {reason}.", line.kind, line.target);
     }
-    let Some(injected_ms) = line.injected_ms else {
+    // Whom it strikes is known as soon as it is begun.
+    if line.targets.is_empty() {
         return format!("{} of {} was never injected.", line.kind, line.target);
+    }
+    let struck: Vec<String> = line.targets.iter().map(ToString::to_string).collect();
+    let detail = if line.detail.is_empty() { String::new() } else { format!(" {},", line.detail) };
+    let mut text = format!("{} of {} ({}){detail}", line.kind, struck.join(", "), line.target);
+    let Some(injected_ms) = line.injected_ms else {
+        return format!("{} was begun, and never seen to be done.", text.trim_end_matches(','));
     };
-    let brokers: Vec<String> = line.targets.iter().map(ToString::to_string).collect();
-    let mut text =
-        format!("{} of {} ({}) at {}", line.kind, brokers.join(", "), line.target, format::moment_ms(injected_ms));
+    write!(text, " at {}", format::moment_ms(injected_ms)).expect("a String takes all");
     match line.healed_ms {
         Some(healed_ms) => {
             let lasted = format::duration_ms(healed_ms.saturating_sub(injected_ms));

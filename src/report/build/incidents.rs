@@ -48,6 +48,11 @@ fn describe(history: &History, event: &EventKind) -> Option<(String, String)> {
             ("cluster".to_owned(), format!("not whole after {waited}: {last_seen}"))
         }
         EventKind::FaultSkipped { fault, reason } => (format!("fault {fault}"), format!("struck nobody: {reason}")),
+        EventKind::FaultPassedOver { fault, reason } => (format!("fault {fault}"), format!("passed over: {reason}")),
+        EventKind::DeadlinePassed { deadline_ms } => {
+            let limit = format::duration_ms(*deadline_ms);
+            ("harness".to_owned(), format!("the deadline of {limit} passed before the chaos phase was over"))
+        }
         _ => return None,
     };
     Some((subject, text))

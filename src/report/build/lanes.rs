@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fault::{FaultId, FaultKind, ProcessState};
+use crate::fault::{Course, FaultId, FaultKind, ProcessState, State, Victim};
 use crate::history::event::FaultStage;
 use crate::history::{EventKind, History};
 use crate::kafka::{BrokerId, TimeNs};
@@ -66,20 +66,21 @@ impl Replay<'_> {
                 let state = match observation.process {
                     ProcessState::Running { .. } => BrokerState::Up,
                     ProcessState::Paused { .. } => BrokerState::Paused,
-                    ProcessState::Exited { .. } | ProcessState::Missing => BrokerState::Down,
+                    ProcessState::Unwatched if observation.works() => BrokerState::Up,
+                    ProcessState::Exited { .. } | ProcessState::Missing | ProcessState::Unwatched => BrokerState::Down,
                 };
                 self.process.insert(*target, state);
             }
             EventKind::Inject { fault, stage: FaultStage::Invoke { targets } } => {
-                self.struck.insert(fault.clone(), targets.clone());
+                self.struck.insert(fault.clone(), targets.iter().filter_map(Victim::broker).collect());
                 return false;
             }
             EventKind::Inject { fault, stage: FaultStage::Ok } => {
-                let state = match self.kinds.get(fault) {
-                    Some(FaultKind::Kill { .. } | FaultKind::Stop { .. }) => BrokerState::Down,
-                    Some(FaultKind::Pause) => BrokerState::Paused,
-                    // A restart is over for the engine when it says so; the proofs and the cluster tell the rest.
-                    Some(FaultKind::Restart { .. }) | None => return false,
+                let state = match self.kinds.get(fault).map(|kind| (kind.course(), kind.state())) {
+                    Some((Course::Hold, State::Down)) => BrokerState::Down,
+                    Some((Course::Hold, State::Frozen)) => BrokerState::Paused,
+                    // What heals itself, or comes and goes, is told by the proofs and the cluster.
+                    Some(_) | None => return false,
                 };
                 self.set_struck(fault, state);
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::history::{EventKind, History, PartitionHistory, ProcessRole};
 use crate::kafka::{Offset, Outcome, PartitionView, ReadStatus, TimeNs, TopicPartition};
-use crate::report::{LeaderSpan, PartitionReport};
+use crate::report::{LeaderSpan, PartitionReport, Stall};
 use crate::verdict::Verdict;
 
 /// One entry a partition of the history.
@@ -26,6 +26,11 @@ pub(super) fn reports(history: &History, verdict: &Verdict, end_ns: TimeNs) -> V
             drained_distinct: drained_distinct(history, rows),
             max_unavailability_ms: line.map(|line| line.max_unavailability_ms),
             unavailable_from_ms: line.and_then(|line| line.began_ms),
+            stall: line.map(|line| Stall {
+                longest_ms: line.max_consume_stall_ms,
+                from_ms: line.stall_began_ms,
+                group: line.stalled_group.clone(),
+            }),
             spans: spans.remove(&partition).unwrap_or_default(),
             partition,
         });

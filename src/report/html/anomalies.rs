@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::scrolled;
 use crate::anomaly::{Anomaly, CheckName};
-use crate::report::{Card, NamedRecord, Neighbour, Report, format};
+use crate::report::{Card, Circumstances, NamedRecord, Neighbour, Report, format};
 
 /// How many cards of each check are open to the eye at once.
 const SHOWN_AT_ONCE: usize = 4;
@@ -46,17 +46,17 @@ fn of_check(report: &Report, check: CheckName) -> Markup {
     let (first, rest) = cards.split_at(cards.len().min(SHOWN_AT_ONCE));
     html! {
         h3 { (check) " " span class="aside" { (format::count(found)) " found" } }
-        div class="cards" { @for (card, anomaly) in first { (draw(card, anomaly)) } }
+        div class="cards" { @for (card, anomaly) in first { (draw(report, card, anomaly)) } }
         @if !rest.is_empty() {
             details {
                 summary { (rest.len()) " more of " (check) }
-                div class="cards" { @for (card, anomaly) in rest { (draw(card, anomaly)) } }
+                div class="cards" { @for (card, anomaly) in rest { (draw(report, card, anomaly)) } }
             }
         }
     }
 }
 
-fn draw(card: &Card, anomaly: &Anomaly) -> Markup {
+fn draw(report: &Report, card: &Card, anomaly: &Anomaly) -> Markup {
     let text = |value: Option<String>| format::or_dash(value, |text| text);
     let moment = |ns: Option<crate::kafka::TimeNs>| {
         format::or_dash(ns, |time| format!("{}.{:06} s", time.0 / 1_000_000_000, time.0 / 1_000 % 1_000_000))
@@ -72,13 +72,37 @@ fn draw(card: &Card, anomaly: &Anomaly) -> Markup {
         ("acknowledged", moment(anomaly.ack_ns)),
         ("group", text(anomaly.group.as_ref().map(ToString::to_string))),
     ];
+    let then = report.circumstances.get(card.anomaly).and_then(Option::as_ref);
     html! {
         article class="card" {
             p class="explanation" { (anomaly.explanation) }
-            dl { @for (name, value) in fields { @if value != "–" { div { dt { (name) } dd { (value) } } } } }
+            dl {
+                @for (name, value) in fields.into_iter().chain(then.map(circumstances).into_iter().flatten()) {
+                    @if value != "–" { div { dt { (name) } dd { (value) } } }
+                }
+            }
             @if !card.neighbourhood.is_empty() { (neighbourhood(card, anomaly)) }
         }
     }
+}
+
+/// How things stood then.
+fn circumstances(then: &Circumstances) -> [(&'static str, String); 5] {
+    let joined = |words: Vec<String>| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
+    let standing = then.standing.as_ref();
+    let leader = standing.map(|view| match (view.leader, view.leader_epoch) {
+        (Some(leader), Some(epoch)) => format!("{leader}, epoch {epoch}"),
+        (Some(leader), None) => leader.to_string(),
+        (None, _) => "none".to_owned(),
+    });
+    let isr = standing.map(|view| joined(view.isr.iter().map(ToString::to_string).collect()));
+    [
+        ("leader then", format::or_dash(leader, |text| text)),
+        ("in sync then", format::or_dash(isr, |text| text)),
+        ("assigned then to", joined(then.owners.clone())),
+        ("faults in force then", joined(then.faults.iter().map(ToString::to_string).collect())),
+        ("phase", format::or_dash(then.phase, |phase| phase.name().to_owned())),
+    ]
 }
 
 /// What was acknowledged and what was found at the offsets around.

@@ -15,8 +15,10 @@ pub(super) fn faults(report: &Report) -> Markup {
         table {
             thead { tr {
                 th scope="col" { "Proven" } th scope="col" { "Fault" } th scope="col" class="number" { "Injected" }
-                th scope="col" class="number" { "Healed" } th scope="col" class="number" { "Full ISR after heal" }
-                th scope="col" class="number" { "Unavailability" } th scope="col" class="number" { "Sends overlapping" }
+                th scope="col" class="number" { "Healed" } th scope="col" class="number" { "Recovery after heal" }
+                th scope="col" class="number" { "Unavailability" } th scope="col" class="number" { "Consumers stalled" }
+                th scope="col" class="number" { "Groups settled" } th scope="col" class="number" { "Caught up after heal" }
+                th scope="col" class="number" { "Sends overlapping" }
             } }
             tbody { @for (line, band) in report.verdict.faults.iter().zip(&report.faults) { (fault(line, band)) } }
         }
@@ -38,6 +40,9 @@ fn fault(line: &FaultLine, band: &FaultBand) -> Markup {
             td class="number" { (format::or_dash(line.healed_ms, format::moment_ms)) }
             td class="number" { (format::or_dash(line.recovery_ms, format::duration_ms)) }
             td class="number" { (format::duration_ms(line.unavailability_ms)) }
+            td class="number" { (format::duration_ms(line.consume_stall_ms)) }
+            td class="number" { (format::or_dash(line.settled_ms, format::duration_ms)) }
+            td class="number" { (format::or_dash(line.caught_up_ms, format::duration_ms)) }
             td class="number" { (format::count(line.sends_overlapping)) }
         }
     }
@@ -51,10 +56,11 @@ pub(super) fn availability(report: &Report) -> Markup {
     let worst = report.partitions.iter().filter_map(|partition| partition.max_unavailability_ms).max().unwrap_or(0);
     let table = html! {
         table {
-            caption { span { "Unavailable: acknowledged nothing although sends were waiting." } }
+            caption { span { "Unavailable: acknowledged nothing although sends were waiting. Stall: a group got nothing although acknowledged records waited." } }
             thead { tr {
                 th scope="col" { "Partition" } th scope="col" { "Longest unavailability" }
-                th scope="col" class="number" { "From" } th scope="col" class="number" { "Sent" }
+                th scope="col" class="number" { "From" } th scope="col" class="number" { "Longest stall of a group" }
+                th scope="col" class="number" { "Sent" }
                 th scope="col" class="number" { "Acknowledged" } th scope="col" class="number" { "Failed" }
                 th scope="col" class="number" { "Indeterminate" } th scope="col" class="number" { "Log" }
                 th scope="col" class="number" { "Distinct in the log" }
@@ -80,6 +86,7 @@ fn available(line: &PartitionReport, worst_ms: u64) -> Markup {
                 (format::or_dash(line.max_unavailability_ms, format::duration_ms))
             }
             td class="number" { (format::or_dash(line.unavailable_from_ms, format::moment_ms)) }
+            td class="number" { (format::or_dash(line.stall.as_ref().map(|stall| stall.longest_ms), format::duration_ms)) }
             td class="number" { (format::count(line.sent)) }
             td class="number" { (format::count(line.acked)) }
             td class="number" { (format::count(line.failed)) }

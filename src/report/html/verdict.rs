@@ -115,7 +115,7 @@ fn thresholds(report: &Report) -> Markup {
                 @let standing = Standing::of_threshold(line);
                 @let words = match standing {
                     Standing::Met => "within",
-                    Standing::Unknown => "nothing measured",
+                    Standing::Skipped | Standing::Unknown => "nothing measured",
                     Standing::Broken => "breached",
                 };
                 tr class=(class_of(standing)) {

@@ -25,7 +25,7 @@ impl Ink {
     pub(super) fn of(standing: Standing) -> Self {
         match standing {
             Standing::Met => Self::Good,
-            Standing::Unknown => Self::Doubtful,
+            Standing::Skipped | Standing::Unknown => Self::Doubtful,
             Standing::Broken => Self::Bad,
         }
     }

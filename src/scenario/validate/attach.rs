@@ -2,7 +2,7 @@
 
 use super::faults::Placed;
 use super::{access, cluster, items, names, require};
-use crate::fault::Target;
+use crate::fault::{Need, Target};
 use crate::kafka::{BrokerId, Endpoint};
 use crate::scenario::address::{Containers, EXAMPLE_CONTAINERS};
 use crate::scenario::leaf::Properties;
@@ -81,7 +81,7 @@ fn check_container_name(At { value, span }: &At<String>, problems: &mut Problems
 
 /// A fault that strikes a broker's process reaches it by its container, and only by one that the scenario names. `action`
 /// is where the fault's kind stands.
-pub(super) fn check_reach(raw: &RawScenario, action: &Span, target: Option<&At<Target>>, problems: &mut Problems) {
+pub(super) fn check_reach(raw: &RawScenario, action: &Span, targets: &[At<Target>], problems: &mut Problems) {
     let Some(cluster) = raw.cluster.value().filter(|_| cluster::kind(raw) == Some(ClusterKind::Attach)) else {
         return;
     };
@@ -93,7 +93,7 @@ pub(super) fn check_reach(raw: &RawScenario, action: &Span, target: Option<&At<T
     if named.is_empty() {
         problems
             .error(
-                target.map_or(action, |target| &target.span),
+                targets.first().map_or(action, |target| &target.span),
                 "this fault strikes a broker's process, and no broker's container is named",
                 "cannot be reached",
             )
@@ -101,7 +101,9 @@ pub(super) fn check_reach(raw: &RawScenario, action: &Span, target: Option<&At<T
                 "add to [cluster] which broker is in which container: {EXAMPLE_CONTAINERS}; without containers only faults \
                  are possible that strike no broker's process"
             ));
-    } else if let Some(target) = target {
+        return;
+    }
+    for target in targets {
         check_target(raw, &named, target, problems);
     }
 }
@@ -130,7 +132,11 @@ fn check_target(raw: &RawScenario, named: &[BrokerId], At { value, span }: &At<T
         | Target::Follower(_)
         | Target::Controller
         | Target::Coordinator(_)
+        | Target::Producer { .. }
+        | Target::Member { .. }
+        | Target::Group(_)
         | Target::Same(_) => None,
+        Target::Set(_) => unreachable!("its members are looked at one by one"),
     };
     if let Some(needed) = needed.filter(|needed| *needed as usize > named.len()) {
         let needed = units::plural(needed, "broker");
@@ -148,16 +154,21 @@ pub(super) fn warn(scenario: &Scenario, placed: &[Placed<'_>], problems: &mut Pr
         return;
     }
     for fault in placed {
+        if !fault.spec.kind.facts().needs.contains(&Need::Engine) {
+            continue;
+        }
         let target = &fault.spec.target;
-        let is_known_at_injection = matches!(
-            target,
-            Target::Leader(_)
-                | Target::Follower(_)
-                | Target::Followers(_)
-                | Target::Controller
-                | Target::Coordinator(_)
-        );
-        if is_known_at_injection {
+        let is_known_at_injection = |target: &Target| {
+            matches!(
+                target,
+                Target::Leader(_)
+                    | Target::Follower(_)
+                    | Target::Followers(_)
+                    | Target::Controller
+                    | Target::Coordinator(_)
+            )
+        };
+        if let Some(target) = target.members().iter().find(|member| is_known_at_injection(member)) {
             problems
                 .warn(
                     &fault.target_span(),

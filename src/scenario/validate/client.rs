@@ -34,11 +34,12 @@ const OWNED: [(&str, &str); 8] = [
 ];
 
 /// Properties that belong to the harness in a producer.
-const OWNED_BY_PRODUCERS: [(&str, &str); 8] = [
+const OWNED_BY_PRODUCERS: [(&str, &str); 9] = [
     ("queue.buffering.max.messages", "`in-flight` decides how many records may wait"),
     ("queue.buffering.max.kbytes", "`in-flight` decides how many records may wait"),
     ("partitioner", "the harness chooses each record's partition, so that the plan can name it"),
-    ("transactional.id", "transactions are not part of this load"),
+    ("transactional.id", "write transactions = { records = 100 } instead: each client gets an id of its own"),
+    ("transaction.timeout.ms", "write it as `timeout` in `transactions`"),
     ("delivery.report.only.error", "a record counts as acknowledged only by its delivery report"),
     ("produce.offset.report", "the checkers need every acknowledged offset"),
     ("enable.gapless.guarantee", "it ends the producer at the first lost record, and the evidence with it"),

@@ -21,6 +21,8 @@ const MIB: u64 = 1024 * 1024;
 pub const DEFAULT_HEAP_BYTES: u64 = 512 * MIB;
 /// A combined broker and controller runs out of memory while it starts with less.
 const LEAST_HEAP_BYTES: u64 = 128 * MIB;
+/// With less, what the brokers write about themselves fills the disk before a load does.
+const LEAST_DISK_BYTES: u64 = 64 * MIB;
 const DEFAULT_START_LIMIT: std::time::Duration = std::time::Duration::from_secs(180);
 
 /// Broker properties that the harness must set itself, for a broker to be reachable and one of the cluster.
@@ -94,6 +96,7 @@ pub(super) fn cluster(raw: &RawScenario, problems: &mut Problems) -> ClusterSpec
             brokers: DEFAULT_BROKERS,
             image: None,
             heap_bytes: DEFAULT_HEAP_BYTES,
+            disk_bytes: None,
             start_limit: DEFAULT_START_LIMIT,
             config: BTreeMap::new(),
             attach: None,
@@ -119,6 +122,7 @@ pub(super) fn cluster(raw: &RawScenario, problems: &mut Problems) -> ClusterSpec
         brokers: count(&cluster.brokers, "brokers", default_brokers, most, problems),
         image: cluster.image.value().cloned(),
         heap_bytes: cluster.heap.or(Bytes(DEFAULT_HEAP_BYTES)).0,
+        disk_bytes: cluster.disk.value().map(|disk| disk.0),
         start_limit: cluster.start_limit.or(DEFAULT_START_LIMIT),
         config: cluster.config.value().map(Properties::to_map).unwrap_or_default(),
         attach: is_attached.then(|| attach::spec(cluster, problems)),
@@ -128,6 +132,7 @@ pub(super) fn cluster(raw: &RawScenario, problems: &mut Problems) -> ClusterSpec
 /// What the harness gives the brokers that it starts.
 fn check_what_is_started(cluster: &RawCluster, problems: &mut Problems) {
     check_heap(cluster, problems);
+    check_disk(cluster, problems);
     if let Some(image) = cluster.image.get().filter(|image| image.value.trim().is_empty()) {
         problems
             .error(&image.span, "the image has no name", "empty")
@@ -147,11 +152,20 @@ fn check_heap(cluster: &RawCluster, problems: &mut Problems) {
     }
 }
 
+fn check_disk(cluster: &RawCluster, problems: &mut Problems) {
+    if let Some(At { span, .. }) = cluster.disk.get().filter(|disk| disk.value.0 < LEAST_DISK_BYTES) {
+        problems
+            .error(span, "a broker fills so small a disk by itself", "too small")
+            .help("write at least \"64MiB\", and more than the run's records take on one broker");
+    }
+}
+
 /// Each kind of cluster has keys of its own.
 fn refuse_what_the_kind_has_not(kind: ClusterKind, cluster: &RawCluster, problems: &mut Problems) {
     let of_docker = [
         ("image", cluster.image.get().map(|at| &at.span)),
         ("heap", cluster.heap.get().map(|at| &at.span)),
+        ("disk", cluster.disk.get().map(|at| &at.span)),
         ("config", cluster.config.get().map(|at| &at.span)),
     ];
     let of_attach = [
@@ -159,25 +173,25 @@ fn refuse_what_the_kind_has_not(kind: ClusterKind, cluster: &RawCluster, problem
         ("containers", cluster.containers.get().map(|at| &at.span)),
         ("client", cluster.client.get().map(|at| &at.span)),
     ];
-    let present = |keys: [(&'static str, Option<&Span>); 3]| {
-        keys.into_iter().filter_map(|(key, span)| Some((key, span?.clone()))).collect::<Vec<_>>()
+    let present = |keys: &[(&'static str, Option<&Span>)]| {
+        keys.iter().filter_map(|(key, span)| Some((*key, (*span)?.clone()))).collect::<Vec<_>>()
     };
     if kind != ClusterKind::Attach {
-        for (key, span) in present(of_attach) {
+        for (key, span) in present(&of_attach) {
             problems
                 .error(&span, format!("`{key}` is for a cluster that is there already"), "only for kind = \"attach\"")
                 .help("remove it, or write kind = \"attach\": other clusters are started by the run itself");
         }
     }
     if kind == ClusterKind::Mock {
-        for (key, span) in present(of_docker) {
+        for (key, span) in present(&of_docker) {
             problems
                 .error(&span, format!("a mock cluster has no `{key}`"), "only for kind = \"docker\"")
                 .help("remove it, or write kind = \"docker\": a mock is librdkafka's own, inside this process");
         }
     }
     if kind == ClusterKind::Attach {
-        for (key, span) in present(of_docker) {
+        for (key, span) in present(&of_docker) {
             let help = match key {
                 "config" => "write it into the `config` of a [[topic]], or set it where the cluster is set up",
                 _ => "remove it: the cluster is there already, and a run changes no broker's settings",

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use super::{attach, cluster, items, load, names, overlap, require, timing};
-use crate::fault::{FaultId, FaultKind, Signal, Target};
+use super::{
+    again, attach, cluster, fence, full_disk, items, keepsakes, load, names, overlap, phases_of, require, timing,
+};
+use crate::fault::{FaultId, FaultKind, Need, Target};
 use crate::kafka::{BrokerId, TopicPartition};
+use crate::scenario::RawKind;
 use crate::scenario::problem::{Problems, Span};
-use crate::scenario::raw::{RawFault, RawScenario};
-use crate::scenario::read::{At, Field};
+use crate::scenario::raw::{RawFault, RawScenario, RawWhen};
+use crate::scenario::read::At;
 use crate::scenario::suggest::listed;
-use crate::scenario::{ClusterKind, FaultSpec, Start, units};
+use crate::scenario::{ClusterKind, FaultSpec, Spread, Start, units};
 
-const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 const EXAMPLE_TARGET: &str = "kill = { target = \"leader:chat-0\" }";
 
 /// A fault that could be read, with its place in the file.
@@ -25,37 +27,52 @@ pub(super) struct Placed<'a> {
 impl Placed<'_> {
     /// Where its start stands.
     pub(super) fn start_span(&self) -> Span {
-        let start = self.raw.at.get().map(|at| &at.span).or(self.raw.after.get().map(|at| &at.span));
-        start.unwrap_or(&self.raw.span).clone()
+        let when = &self.raw.when;
+        let start = when.at.get().map(|at| &at.span).or(when.after.get().map(|at| &at.span));
+        start.or(when.every.get().map(|at| &at.span)).unwrap_or(&self.raw.span).clone()
     }
 
     /// Where its target stands.
     pub(super) fn target_span(&self) -> Span {
-        let action = actions(self.raw).into_iter().find_map(|action| action.target?.get().map(|at| at.span.clone()));
-        action.unwrap_or_else(|| self.raw.span.clone())
+        let target = self.raw.kinds.iter().find_map(|kind| kind.struck.first());
+        target.map_or_else(|| self.raw.span.clone(), |target| target.span.clone())
+    }
+
+    /// Where it stands what is changed: its target, the partition that it names, or else its kind's table.
+    pub(super) fn change_span(&self) -> Span {
+        let kind = self.raw.kinds.first();
+        let target = kind.and_then(|kind| kind.struck.first().or(kind.targets.first()));
+        let span = target.map(|target| &target.span).or(kind.map(|kind| &kind.span));
+        span.unwrap_or(&self.raw.span).clone()
     }
 }
 
 /// Every `[[fault]]`.
 pub(super) fn faults(raw: &RawScenario, problems: &mut Problems) -> Vec<FaultSpec> {
-    let named = items(&raw.faults).filter_map(|fault| fault.id.get());
+    let named = items(&raw.faults).filter_map(|fault| fault.when.id.get());
     names::unique("faults named", named, names::OWN_NAME, problems);
     let placed = read_all(raw, problems);
-    for fault in items(&raw.faults) {
-        for action in actions(fault).into_iter().filter(|action| !action.is_missing) {
-            let target = action.target.and_then(Field::get);
-            if let Some(target) = target {
+    for kind in items(&raw.faults).flat_map(|fault| &fault.kinds) {
+        for target in &kind.targets {
+            if check_sort(kind, target, problems) {
                 check_target(raw, target, problems);
             }
-            if action.needs_a_container {
-                attach::check_reach(raw, action.span.unwrap_or(&fault.span), target, problems);
-            }
+        }
+        let needs_a_container = kind.facts().needs.contains(&Need::Engine);
+        if needs_a_container {
+            attach::check_reach(raw, &kind.span, &kind.struck, problems);
         }
     }
     // Unless every fault could be read, references between them cannot be judged.
     if placed.len() == items(&raw.faults).count() {
+        again::check(raw, &placed, problems);
         timing::check(raw, &placed, problems);
-        overlap::check(&placed, problems);
+        fence::check(raw, &placed, problems);
+        full_disk::check(raw, &placed, problems);
+        if let Some(phases) = phases_of(raw) {
+            overlap::check(&placed, &phases, problems);
+            keepsakes::check(&placed, &phases, problems);
+        }
     }
     placed.into_iter().map(|fault| fault.spec).collect()
 }
@@ -70,17 +87,19 @@ pub(super) fn placed<'a>(raw: &'a RawScenario, specs: &[FaultSpec]) -> Vec<Place
 }
 
 fn one_fault(fault: &RawFault, problems: &mut Problems) -> Option<FaultSpec> {
-    let id = require(&fault.id, "[[fault]]", &fault.span, "id", "id = \"kill\"", problems);
-    let id = id.map(|at| names::plain("fault", at, problems));
-    let start = start(fault, problems);
-    let action = action(fault, problems);
-    let duration = action.as_ref().and_then(|(kind, _)| duration(fault, kind, problems));
-    let (kind, target) = action?;
-    Some(FaultSpec { id: FaultId(id?), kind, target: target?, start: start?, duration: duration? })
+    let when = &fault.when;
+    let id = require(&when.id, "[[fault]]", &when.span, "id", "id = \"kill\"", problems)
+        .map(|id| names::plain("fault", id, problems));
+    let start = start(when, problems);
+    let kind = the_kind(fault, problems);
+    let duration = kind.and_then(|kind| duration(when, kind, problems));
+    let again = again::read(when, duration, problems);
+    let (kind, target) = kind?.read.clone()?;
+    Some(FaultSpec { id: FaultId(id?), kind, target, start: start?, duration: duration?, again: again? })
 }
 
-/// `at`, or `after` with its `delay`.
-fn start(fault: &RawFault, problems: &mut Problems) -> Option<Start> {
+/// `at`, or `after` with its `delay`, or the first of `every`.
+fn start(fault: &RawWhen, problems: &mut Problems) -> Option<Start> {
     if let (Some(at), Some(after)) = (fault.at.get(), fault.after.get()) {
         problems
             .error(&after.span, "a fault starts by `at` or by `after`, not by both", "and here")
@@ -88,122 +107,65 @@ fn start(fault: &RawFault, problems: &mut Problems) -> Option<Start> {
             .help("remove one of them");
         return None;
     }
-    if fault.at.is_missing() && fault.after.is_missing() {
+    if fault.at.is_missing() && fault.after.is_missing() && fault.every.is_missing() {
         problems
             .error(&fault.span, "nothing says when this fault starts", "`at` or `after` is missing")
             .help("add at = \"5s\", counted from the beginning of the chaos phase, or after = \"other-fault\"");
         return None;
     }
     if let Some(At { value, .. }) = fault.at.get() {
-        if let Some(delay) = fault.delay.get() {
+        if let Some(delay) = fault.delay.get().filter(|_| fault.repeat.is_missing() && fault.every.is_missing()) {
             problems
                 .error(&delay.span, "`delay` belongs to `after`", "this fault starts by `at`")
                 .help("remove it, and add its time to `at`");
         }
         return Some(Start::At(*value));
     }
+    if let (true, true, Some(every)) = (fault.at.is_missing(), fault.after.is_missing(), fault.every.get()) {
+        return Some(Start::At(every.value.least));
+    }
     let after = fault.after.get()?;
     let delay = if fault.delay.is_missing() { Duration::ZERO } else { *fault.delay.value()? };
     Some(Start::After { fault: FaultId(after.value.clone()), delay })
 }
 
-/// One of the mutually exclusive keys, as far as it was written.
-struct Action<'a> {
-    key: &'static str,
-    span: Option<&'a Span>,
-    is_missing: bool,
-    target: Option<&'a Field<Target>>,
-    /// Whether it strikes a broker's process, which the harness reaches by its container.
-    needs_a_container: bool,
-}
-
-fn actions(fault: &RawFault) -> [Action<'_>; 4] {
-    macro_rules! action {
-        ($key:literal, $field:ident, needs_a_container: $needs:literal) => {
-            Action {
-                key: $key,
-                span: fault.$field.get().map(|at| &at.span),
-                is_missing: fault.$field.is_missing(),
-                target: fault.$field.value().map(|action| &action.target),
-                needs_a_container: $needs,
-            }
-        };
-    }
-    [
-        action!("kill", kill, needs_a_container: true),
-        action!("stop", stop, needs_a_container: true),
-        action!("restart", restart, needs_a_container: true),
-        action!("pause", pause, needs_a_container: true),
-    ]
-}
-
-/// Exactly one kind; its target is `None` when that could not be read.
-fn action(fault: &RawFault, problems: &mut Problems) -> Option<(FaultKind, Option<Target>)> {
-    let written: Vec<Action<'_>> = actions(fault).into_iter().filter(|action| !action.is_missing).collect();
-    match written.as_slice() {
+/// Exactly one kind.
+fn the_kind<'a>(fault: &'a RawFault, problems: &mut Problems) -> Option<&'a RawKind> {
+    match fault.kinds.as_slice() {
+        // To call the kind missing as well would be to tell one mistake twice; but one has to be told.
+        [] if fault.meant.is_some() && problems.any_error() => None,
         [] => {
-            let kinds = listed(actions(fault).map(|action| action.key));
+            let kinds = listed(FaultKind::NAMES.iter().copied());
             problems
                 .error(&fault.span, "this fault does nothing", "its kind is missing")
                 .help(format!("add one of {kinds}: {EXAMPLE_TARGET}"));
-            return None;
+            None
         }
-        [_] => {}
+        [kind] => Some(kind),
         [first, rest @ ..] => {
-            let keys = listed(written.iter().map(|action| action.key));
-            let span = first.span.unwrap_or(&fault.span);
-            let problem = problems.error(span, format!("a fault does one thing, not {}", written.len()), "the first");
-            for extra in rest.iter().filter_map(|action| action.span) {
-                problem.and_at(extra.clone(), "and another");
+            let keys = listed(fault.kinds.iter().map(|kind| kind.name));
+            let message = format!("a fault does one thing, not {}", fault.kinds.len());
+            let problem = problems.error(&first.span, message, "the first");
+            for extra in rest {
+                problem.and_at(extra.span.clone(), "and another");
             }
             problem.help(format!("make a [[fault]] of each of {keys}: they may start at the same time"));
-            return None;
+            None
         }
     }
-    let Action { key, span, target, .. } = &written[0];
-    let target = (*target)?;
-    let example = format!("{key} = {{ target = \"leader:chat-0\" }}");
-    if target.is_missing() {
-        problems
-            .error(span.unwrap_or(&fault.span), format!("`{key}` needs the key `target`"), "whom?")
-            .help(format!("write {example}; targets are {}", Target::FORMS));
-    }
-    Some((kind(fault)?, target.value().cloned()))
 }
 
-fn kind(fault: &RawFault) -> Option<FaultKind> {
-    let grace = |field: &Field<Duration>| {
-        if field.is_missing() { Some(DEFAULT_GRACE) } else { field.value().copied() }.map(millis)
-    };
-    if let Some(kill) = fault.kill.value() {
-        let signal = if kill.signal.is_missing() { Signal::Kill } else { *kill.signal.value()? };
-        return Some(FaultKind::Kill { signal });
-    }
-    if let Some(stop) = fault.stop.value() {
-        return Some(FaultKind::Stop { grace_ms: grace(&stop.grace)? });
-    }
-    if let Some(restart) = fault.restart.value() {
-        return Some(FaultKind::Restart { grace_ms: grace(&restart.grace)? });
-    }
-    fault.pause.value().map(|_| FaultKind::Pause)
-}
-
-/// A duration in the plan's unit. The readers refuse what is longer than a week, so that this never saturates.
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn duration(fault: &RawFault, kind: &FaultKind, problems: &mut Problems) -> Option<Duration> {
-    let heals_itself = matches!(kind, FaultKind::Restart { .. });
+fn duration(fault: &RawWhen, kind: &RawKind, problems: &mut Problems) -> Option<Spread> {
+    let heals_itself = !kind.facts().has_length;
     match fault.length.get() {
         Some(length) if heals_itself => {
             problems
-                .error(&length.span, "a restart has no `for`", "it lasts until the broker answers again")
-                .help("remove it, or write `stop` to keep the broker down for that long");
+                .error(&length.span, format!("a {} has no `for`", kind.name), "it ends by itself")
+                .help("remove it; what keeps a broker down for that long is `stop`");
             None
         }
-        None if heals_itself => Some(Duration::ZERO),
-        Some(At { value, span }) if value.is_zero() => {
+        None if heals_itself => Some(Spread::default()),
+        Some(At { value, span }) if value.least.is_zero() => {
             problems
                 .error(span, "a fault of no length proves nothing", "zero")
                 .help("write how long it stays in force, such as for = \"15s\"");
@@ -217,7 +179,20 @@ fn duration(fault: &RawFault, kind: &FaultKind, problems: &mut Problems) -> Opti
     }
 }
 
-/// Whether the target's broker, partition or group exists, and how many there can be.
+/// Whether the kind strikes targets of this sort: brokers, clients or groups.
+fn check_sort(kind: &RawKind, At { value, span }: &At<Target>, problems: &mut Problems) -> bool {
+    let strikes = kind.facts().strikes;
+    if strikes.takes(value) {
+        return true;
+    }
+    let whom = strikes.whom();
+    problems
+        .error(span, format!("`{}` strikes {whom}, and `{value}` is none", kind.name), format!("not among the {whom}"))
+        .help(format!("its targets are {}", strikes.forms()));
+    false
+}
+
+/// Whether the target's broker, partition, client or group exists, and how many there can be.
 fn check_target(raw: &RawScenario, At { value, span }: &At<Target>, problems: &mut Problems) {
     let brokers = cluster::brokers(raw);
     let is_attached = cluster::kind(raw) == Some(ClusterKind::Attach);
@@ -229,7 +204,16 @@ fn check_target(raw: &RawScenario, At { value, span }: &At<Target>, problems: &m
         Target::Follower(partition) | Target::Followers(partition) => {
             check_partition(raw, partition, 2, span, problems);
         }
-        Target::Coordinator(group) => check_group(raw, group, span, problems),
+        Target::Coordinator(group) | Target::Group(group) => check_group(raw, group, span, problems),
+        Target::Producer { name, index } => {
+            let declared: Vec<_> =
+                items(&raw.producers).map(|producer| (producer.name.value(), producer.count.or(1))).collect();
+            check_client("producer", &declared, name, *index, span, problems);
+        }
+        Target::Member { group, index } => {
+            let declared: Vec<_> = items(&raw.groups).map(|group| (group.name.value(), group.members.or(1))).collect();
+            check_client("consumer group", &declared, group, *index, span, problems);
+        }
         Target::Random(wanted) => {
             if let Some(brokers) = brokers.filter(|brokers| *wanted > *brokers as usize) {
                 let has = units::plural(brokers, "broker");
@@ -247,6 +231,7 @@ fn check_target(raw: &RawScenario, At { value, span }: &At<Target>, problems: &m
             }
         }
         Target::Controller | Target::Majority | Target::All | Target::Same(_) => {}
+        Target::Set(_) => unreachable!("its members are looked at one by one"),
     }
 }
 
@@ -295,4 +280,32 @@ fn check_group(raw: &RawScenario, group: &str, span: &Span, problems: &mut Probl
     problems
         .error(span, format!("there is no consumer group `{group}`"), "not declared by any [[consumer-group]]")
         .help(names::help_for_unknown(group, "consumer group", &known));
+}
+
+/// Whether there is a client of this name and number among those `declared`, each a name and a count.
+fn check_client(
+    what: &str,
+    declared: &[(Option<&String>, u32)],
+    name: &str,
+    index: Option<u32>,
+    span: &Span,
+    problems: &mut Problems,
+) {
+    let known: Vec<String> = declared.iter().filter_map(|(name, _)| (*name).cloned()).collect();
+    let Some((_, count)) = declared.iter().find(|(declared, _)| declared.is_some_and(|declared| declared == name))
+    else {
+        // One whose name cannot be read may be meant.
+        if known.len() == declared.len() {
+            problems
+                .error(span, format!("there is no {what} `{name}`"), "not declared")
+                .help(names::help_for_unknown(name, what, &known));
+        }
+        return;
+    };
+    if let Some(index) = index.filter(|index| index >= count) {
+        let has = if what == "producer" { units::plural(*count, "producer") } else { units::plural(*count, "member") };
+        problems
+            .error(span, format!("`{name}` has no number {index}"), "more than there are")
+            .help(format!("it has {has}, counted from 0"));
+    }
 }

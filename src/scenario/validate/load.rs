@@ -1,6 +1,6 @@
 //! `[[producer]]` and `[[consumer-group]]`: the load.
 
-use super::{client, cluster, count, items, names, require};
+use super::{client, cluster, count, items, names, require, transactions};
 use crate::scenario::leaf::{ByteRange, Properties};
 use crate::scenario::problem::Problems;
 use crate::scenario::raw::{RawGroup, RawProducer, RawScenario, RawTopic};
@@ -44,6 +44,7 @@ fn one_producer(raw: &RawScenario, producer: &RawProducer, problems: &mut Proble
     if let Some(config) = producer.config.value() {
         client::check(config, client::Role::Producer, cluster::kind(raw), problems);
     }
+    let in_flight = count(&producer.in_flight, "in-flight", DEFAULT_IN_FLIGHT, MOST_IN_FLIGHT, problems);
     let narrow = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
     ProducerSpec {
         name: name.map(|at| names::plain("producer", at, problems)).unwrap_or_default(),
@@ -53,7 +54,8 @@ fn one_producer(raw: &RawScenario, producer: &RawProducer, problems: &mut Proble
         rate: producer.rate.or(Rate::PerSecond(DEFAULT_PER_SECOND)),
         size_bytes: (narrow(size.0), narrow(size.1)),
         keys: count(&producer.keys, "keys", DEFAULT_KEYS, MOST_KEYS, problems),
-        in_flight: count(&producer.in_flight, "in-flight", DEFAULT_IN_FLIGHT, MOST_IN_FLIGHT, problems),
+        in_flight,
+        transactions: transactions::read(producer, in_flight, cluster::kind(raw), problems),
         config: producer.config.value().map(Properties::to_map).unwrap_or_default(),
     }
 }

@@ -3,15 +3,18 @@
 
 use super::{client, items};
 use crate::anomaly::{CheckName, Expectation};
-use crate::scenario::Scenario;
 use crate::scenario::leaf::{Properties, Property};
 use crate::scenario::problem::{Problems, Span};
 use crate::scenario::raw::RawScenario;
+use crate::scenario::{Isolation, Scenario};
 
+const ISOLATION: [&str; 1] = ["isolation.level"];
 const UNCLEAN: [&str; 1] = ["unclean.leader.election.enable"];
 
 /// One warning for each setting that gives a promise away.
 pub(super) fn warn(raw: &RawScenario, scenario: &Scenario, problems: &mut Problems) {
+    // This one shows itself without any fault.
+    isolation(raw, scenario, problems);
     if scenario.faults.is_empty() {
         return;
     }
@@ -22,8 +25,27 @@ pub(super) fn warn(raw: &RawScenario, scenario: &Scenario, problems: &mut Proble
     let topics = items(&raw.topics).filter_map(|topic| topic.config.value());
     for property in cluster.into_iter().chain(topics).filter_map(|config| config.any_of(&UNCLEAN)) {
         if client::is_true(property) {
-            let given_up = [CheckName::LostWrite, CheckName::InconsistentOffsets];
+            // A log that is cut off below where a group stands makes the group begin at the log's start.
+            let given_up = [
+                CheckName::LostWrite,
+                CheckName::InconsistentOffsets,
+                CheckName::NonmonotonicPoll,
+                CheckName::CommitRegression,
+            ];
             cause(&property.span, "lets a replica lead that lacks records", "false", &given_up, scenario, problems);
+        }
+    }
+}
+
+/// Groups that are given what is not committed, where there is such a thing.
+fn isolation(raw: &RawScenario, scenario: &Scenario, problems: &mut Problems) {
+    if scenario.producers.iter().all(|producer| producer.transactions.is_none()) {
+        return;
+    }
+    for property in items(&raw.groups).filter_map(|group| group.config.value()?.any_of(&ISOLATION)) {
+        if property.value.trim() == Isolation::Uncommitted.property() {
+            let given_up = [CheckName::AbortedRead, CheckName::PrecommittedRead];
+            cause(&property.span, "waits for no commits", "\"read_committed\"", &given_up, scenario, problems);
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Whether the faults can happen in the order and the time that the scenario gives them.
 
+use std::time::Duration;
+
 use super::faults::Placed;
-use super::names;
+use super::{names, phases_of};
 use crate::fault::{FaultId, Target};
 use crate::scenario::problem::{Problems, Span};
 use crate::scenario::raw::RawScenario;
-use crate::scenario::timing::{earliest_starts, starts_after};
+use crate::scenario::read::At;
+use crate::scenario::timing::{earliest_starts, shortest, starts_after};
 use crate::scenario::units::show;
-use crate::scenario::{FaultSpec, Phases, Start};
+use crate::scenario::{Again, FaultSpec, Phases, Start};
 
 /// References between faults, circles, and the end of the chaos phase.
 pub(super) fn check(raw: &RawScenario, placed: &[Placed<'_>], problems: &mut Problems) {
@@ -22,9 +25,12 @@ pub(super) fn check(raw: &RawScenario, placed: &[Placed<'_>], problems: &mut Pro
                 .error(&fault.start_span(), format!("fault `{}` never starts", fault.spec.id), "waits in a circle")
                 .help("let one fault of the circle, or of the chain before this one, start by `at`");
         }
-        check_same(&specs, fault, problems);
-        if let Some(start) = earliest.get(&fault.spec.id) {
-            check_fits(raw, fault, *start, problems);
+        let Some(phases) = phases_of(raw) else { continue };
+        check_same(&specs, fault, &phases, problems);
+        // What goes by the clock is looked at where its first start is.
+        if let Some(start) = earliest.get(&fault.spec.id).filter(|_| !matches!(fault.spec.again, Again::ByTheClock(_)))
+        {
+            check_fits(raw, fault, *start, phases.chaos, problems);
         }
     }
 }
@@ -51,40 +57,74 @@ fn refers_to_a_fault(
 }
 
 /// `same:` looks back: whom it names must have been struck by then.
-fn check_same(specs: &[FaultSpec], fault: &Placed<'_>, problems: &mut Problems) {
-    let Target::Same(other) = &fault.spec.target else { return };
-    let span = fault.target_span();
+fn check_same(specs: &[FaultSpec], fault: &Placed<'_>, phases: &Phases, problems: &mut Problems) {
+    for member in fault.spec.target.members() {
+        if let Target::Same(other) = member {
+            check_looks_back(specs, fault, other, phases, problems);
+        }
+    }
+}
+
+fn check_looks_back(
+    specs: &[FaultSpec],
+    fault: &Placed<'_>,
+    other: &FaultId,
+    phases: &Phases,
+    problems: &mut Problems,
+) {
+    let is_it = |at: &&At<Target>| at.value == Target::Same(other.clone());
+    let span = fault.raw.kinds.iter().flat_map(|kind| &kind.struck).find(is_it).map(|at| at.span.clone());
+    let span = span.unwrap_or_else(|| fault.target_span());
     if !refers_to_a_fault(specs, &fault.spec, other, &span, problems) {
         return;
     }
     let Some(earlier) = specs.iter().find(|spec| spec.id == *other) else { return };
-    if !starts_after(specs, &fault.spec, earlier) {
+    if !starts_after(specs, &fault.spec, earlier, phases) {
         problems
             .error(&span, format!("fault `{other}` may not have struck anybody yet"), "looks back at it")
             .and_at(fault.start_span(), "starts no later than it, as far as one can tell")
             .help(format!("start this fault by after = \"{other}\""));
     }
+    let strikes = fault.spec.kind.facts().strikes;
+    if let Some(target) = first_target(specs, earlier).filter(|target| !strikes.takes(target)) {
+        let (kind, whom) = (fault.spec.kind.name(), strikes.whom());
+        problems
+            .error(
+                &span,
+                format!("`{kind}` strikes {whom}, and fault `{other}` strikes `{target}`"),
+                "looks back at it",
+            )
+            .help(format!("its targets are {}", strikes.forms()));
+    }
 }
 
-fn check_fits(raw: &RawScenario, fault: &Placed<'_>, start: std::time::Duration, problems: &mut Problems) {
-    let chaos = match raw.phases.value() {
-        Some(phases) if !phases.chaos.is_missing() => phases.chaos.value().copied(),
-        _ => Some(Phases::default().chaos),
+/// The target that a fault has by itself, or by the one that it looks back at.
+fn first_target<'a>(specs: &'a [FaultSpec], fault: &'a FaultSpec) -> Option<&'a Target> {
+    let mut current = fault;
+    for _ in specs {
+        let Target::Same(other) = &current.target else { return Some(&current.target) };
+        current = specs.iter().find(|spec| spec.id == *other)?;
+    }
+    None
+}
+
+fn check_fits(raw: &RawScenario, fault: &Placed<'_>, start: Duration, chaos: Duration, problems: &mut Problems) {
+    // By the clock a fault has to fit however long the seed makes it; what waits for the cluster, if all goes well.
+    let length = match (&fault.spec.start, &fault.spec.again) {
+        (Start::At(_), Again::Once) => fault.spec.duration.most,
+        _ => shortest(&fault.spec),
     };
-    let Some(chaos) = chaos else { return };
-    let end = start + fault.spec.duration;
+    let end = start.saturating_add(length);
     // A restart has no length of its own, but it cannot begin when the phase is over.
-    let fits = if fault.spec.duration.is_zero() { end < chaos } else { end <= chaos };
+    let fits = if fault.spec.duration.most.is_zero() { end < chaos } else { end <= chaos };
     if fits {
         return;
     }
-    let (message, verb) = match fault.spec.start {
-        Start::At(_) => (format!("fault `{}` outlasts the chaos phase", fault.spec.id), "it ends"),
-        Start::After { .. } => {
-            (format!("fault `{}` cannot end within the chaos phase", fault.spec.id), "it ends at the earliest")
-        }
+    let (message, verb) = match (&fault.spec.start, &fault.spec.again) {
+        (Start::At(_), Again::Once) => (format!("fault `{}` outlasts the chaos phase", fault.spec.id), "it ends"),
+        _ => (format!("fault `{}` cannot end within the chaos phase", fault.spec.id), "it ends at the earliest"),
     };
-    let span = fault.raw.length.get().map_or_else(|| fault.start_span(), |at| at.span.clone());
+    let span = fault.raw.when.length.get().map_or_else(|| fault.start_span(), |at| at.span.clone());
     let problem = problems.error(&span, message, format!("{verb} {} after the phase began", show(end)));
     let phase = raw.phases.value().and_then(|phases| phases.chaos.get());
     if let Some(phase) = phase {

@@ -2,17 +2,17 @@
 
 use super::faults::{Placed, placed};
 use super::overlap::window;
+use super::reach::at_most;
 use super::{access, attach, cluster, items, promises, retention};
-use crate::fault::Target;
 use crate::scenario::problem::{Problems, Span};
 use crate::scenario::raw::{RawScenario, RawTopic};
-use crate::scenario::{ClusterKind, FaultSpec, Scenario, TopicSpec};
+use crate::scenario::{ClusterKind, QuorumLoss, Scenario, TopicSpec};
 
 /// Every warning.
 pub(super) fn warnings(raw: &RawScenario, scenario: &Scenario, problems: &mut Problems) {
     no_faults(raw, scenario, problems);
     let placed = placed(raw, &scenario.faults);
-    if scenario.cluster.kind == ClusterKind::Docker {
+    if scenario.cluster.kind == ClusterKind::Docker && scenario.safety.quorum_loss == QuorumLoss::Warned {
         quorum(scenario, &placed, problems);
     }
     access::warn(raw, problems);
@@ -20,6 +20,7 @@ pub(super) fn warnings(raw: &RawScenario, scenario: &Scenario, problems: &mut Pr
     promises::warn(raw, scenario, problems);
     retention::warn(raw, scenario, problems);
     no_evidence(raw, problems);
+    shared_on_a_mock(raw, scenario, problems);
     tight_insync(raw, scenario, problems);
 }
 
@@ -31,34 +32,15 @@ fn no_faults(raw: &RawScenario, scenario: &Scenario, problems: &mut Problems) {
     }
 }
 
-/// How many brokers a fault strikes.
-fn struck(scenario: &Scenario, fault: &FaultSpec) -> u32 {
-    let brokers = scenario.cluster.brokers;
-    match &fault.target {
-        Target::Followers(partition) => {
-            let topic = scenario.topics.iter().find(|topic| topic.name == partition.topic);
-            topic.map_or(0, |topic| topic.replication_factor.saturating_sub(1))
-        }
-        Target::Random(count) => u32::try_from(*count).unwrap_or(brokers),
-        Target::Minority => brokers.saturating_sub(1) / 2,
-        Target::Majority => brokers / 2 + 1,
-        Target::All => brokers,
-        Target::Same(other) => {
-            let earlier = scenario.faults.iter().find(|fault| fault.id == *other);
-            earlier.map_or(0, |earlier| struck(scenario, earlier))
-        }
-        Target::Broker(_) | Target::Leader(_) | Target::Follower(_) | Target::Controller | Target::Coordinator(_) => 1,
-    }
-}
-
 /// Every broker is a controller too: with a majority of them gone nobody elects leaders.
 fn quorum(scenario: &Scenario, placed: &[Placed<'_>], problems: &mut Problems) {
     const HELP: &str = "until enough of them are back no leader is elected and no ISR changes, so that partitions whose leader \
-         is gone stay unavailable; if that is meant, let `unavailability` allow for it";
+         is gone stay unavailable; if that is meant, write allow-quorum-loss = true under [safety], which ends this \
+         warning and changes nothing else, and let `unavailability` allow for it";
     let brokers = scenario.cluster.brokers;
     let loses_quorum = |struck: u32| brokers.saturating_sub(struck) < brokers / 2 + 1;
     for fault in placed {
-        let alone = struck(scenario, &fault.spec);
+        let alone = at_most(scenario, &fault.spec);
         if loses_quorum(alone) {
             problems
                 .warn(
@@ -69,11 +51,12 @@ fn quorum(scenario: &Scenario, placed: &[Placed<'_>], problems: &mut Problems) {
                 .help(HELP);
             continue;
         }
-        let Some((start, _)) = window(&fault.spec) else { continue };
+        let Some((start, _)) = window(&fault.spec, &scenario.phases) else { continue };
         let before = placed.iter().filter(|other| {
-            other.spec.id != fault.spec.id && window(&other.spec).is_some_and(|(from, to)| from <= start && start < to)
+            other.spec.id != fault.spec.id
+                && window(&other.spec, &scenario.phases).is_some_and(|(from, to)| from <= start && start < to)
         });
-        let others: Vec<u32> = before.map(|other| struck(scenario, &other.spec)).collect();
+        let others: Vec<u32> = before.map(|other| at_most(scenario, &other.spec)).collect();
         if !others.iter().any(|count| loses_quorum(*count)) && loses_quorum(alone + others.iter().sum::<u32>()) {
             problems
                 .warn(
@@ -143,6 +126,21 @@ fn tight_by_default(
              records that only one broker has",
         );
     warned.push(span);
+}
+
+/// librdkafka's mock takes a group for settled when its leader has synced, not when all members have.
+fn shared_on_a_mock(raw: &RawScenario, scenario: &Scenario, problems: &mut Problems) {
+    if scenario.cluster.kind != ClusterKind::Mock {
+        return;
+    }
+    for members in items(&raw.groups).filter_map(|group| group.members.get()).filter(|at| at.value > 1) {
+        problems
+            .warn(&members.span, "a mock may never let the members of a group share", "more than one")
+            .help(
+                "librdkafka's mock turns away a member that syncs after its group's leader, and the group starts over; on a busy \
+                 machine that may last to the end of the run, which is then inconclusive: write members = 1",
+            );
+    }
 }
 
 /// A floor of nothing lets a run be valid in which nothing happened.

@@ -1,0 +1,221 @@
+//! Measures what each fault did to producers and consumers, and how available each partition was, in one pass over the
+//! partitions.
+
+use crate::check::availability::{self, Gap, Gaps};
+use crate::check::consumption::{self, CaughtUp, Known};
+use crate::check::coverage::sends_overlapping;
+use crate::check::faults::FaultLife;
+use crate::check::readers::{Party, Readers};
+use crate::check::recovery;
+use crate::check::timeline::Timeline;
+use crate::history::{EventKind, History, Phase, SendRow};
+use crate::kafka::{Outcome, TimeNs, TopicPartition};
+use crate::plan::Plan;
+use crate::scenario::{ClusterKind, Scenario};
+
+use super::thresholds::{Lasted, Measured};
+use super::{Availability, FaultLine, PartitionAvailability};
+
+type Window = Option<(TimeNs, TimeNs)>;
+
+/// What is measured of one fault; nanoseconds.
+#[derive(Clone, Debug, Default)]
+struct Aftermath {
+    unavailability_ns: u64,
+    acked_again: Option<TimeNs>,
+    first_failure: Option<TimeNs>,
+    consume_stall_ns: u64,
+    caught_up: Option<CaughtUp>,
+}
+
+/// Everything about faults and availability.
+pub(super) fn measure(
+    history: &History,
+    scenario: &Scenario,
+    plan: &Plan,
+    timeline: &Timeline,
+) -> (Vec<FaultLine>, Availability, Measured) {
+    let lives = FaultLife::all(plan, history);
+    let windows: Vec<Window> = lives.iter().map(|life| life.window(timeline.end)).collect();
+    let reaches: Vec<Window> = lives.iter().map(|life| life.reach(timeline.end)).collect();
+    let heals: Vec<Option<TimeNs>> = lives.iter().map(|life| life.heal.done).collect();
+    let readers = Readers::new(history, scenario);
+    let mut availability = Availability::default();
+    let mut measured = Measured::default();
+    let mut aftermaths = vec![Aftermath::default(); lives.len()];
+    for (key, rows) in &history.partitions {
+        let gaps = availability::gaps(&rows.sends, &reaches);
+        if !rows.sends.is_empty() {
+            measured.unavailability_ns = measured.unavailability_ns.max(Some(nanos(gaps.longest)));
+        }
+        for (at, aftermath) in aftermaths.iter_mut().enumerate() {
+            aftermath.produced(&gaps, at);
+            aftermath.first_failure = earliest(aftermath.first_failure, first_failure(&rows.sends, reaches[at]));
+        }
+        let partition = TopicPartition { topic: history.topic_name(key.0), partition: key.1 };
+        let acked = rows.sends.iter().filter(|send| send.outcome == Outcome::Ok).count() as u64;
+        let mut line = partition_line(&partition, acked, gaps.longest);
+        for (group, name) in readers.groups.iter().enumerate() {
+            let is_member = |process| readers.party(process) == Some(Party::Group(group));
+            let both = (rows.sends.as_slice(), rows.reads.as_slice());
+            let known = Known { end: timeline.end, deleted_below: timeline.deleted.get(key).copied() };
+            let Some(consumed) = consumption::of_group(both, known, is_member, &reaches, &heals) else { continue };
+            measured.consume_stall_ns = measured.consume_stall_ns.max(Some(nanos(consumed.gaps.longest)));
+            line.stalled(name, consumed.gaps.longest);
+            for (at, aftermath) in aftermaths.iter_mut().enumerate() {
+                aftermath.consume_stall_ns = aftermath.consume_stall_ns.max(nanos(consumed.gaps.by_window[at]));
+                aftermath.caught_up = aftermath.caught_up.max(consumed.caught_up[at]);
+            }
+        }
+        availability.partitions.push(line);
+    }
+    let worst = |of: fn(&PartitionAvailability) -> u64| availability.partitions.iter().map(of).max().unwrap_or(0);
+    availability.max_unavailability_ms = worst(|line| line.max_unavailability_ms);
+    availability.max_consume_stall_ms = worst(|line| line.max_consume_stall_ms);
+
+    let overlapping = sends_overlapping(history.partitions.values().flat_map(|rows| &rows.sends), &windows);
+    let mut faults = Vec::with_capacity(lives.len());
+    for (at, life) in lives.iter().enumerate() {
+        let recovery = recovery_of(life, history, scenario, timeline.end);
+        measured.recoveries.extend(recovery);
+        measured.catch_ups.extend(aftermaths[at].caught_up.map(|caught_up| match caught_up {
+            CaughtUp::After(ns) => Lasted::Exactly(ns),
+            CaughtUp::Never => Lasted::AtLeast(life.heal.done.map_or(0, |healed| timeline.end.since(healed))),
+        }));
+        let mut line = fault_line(life, scenario.cluster.kind, overlapping[at], recovery);
+        line.take(&aftermaths[at], life.inject.invoked);
+        line.settled_ms = reaches[at].and_then(|(asked, _)| settled(history, &lives, asked));
+        faults.push(line);
+    }
+    (faults, availability, measured)
+}
+
+impl Aftermath {
+    fn produced(&mut self, gaps: &Gaps, fault: usize) {
+        let Some(gap) = gaps.by_window[fault] else { return };
+        if gap.nanos() > self.unavailability_ns {
+            self.unavailability_ns = gap.nanos();
+            self.acked_again = Some(gap.end);
+        }
+    }
+}
+
+impl PartitionAvailability {
+    /// Keeps the longest stall of any group.
+    fn stalled(&mut self, group: &str, longest: Option<Gap>) {
+        let ms = TimeNs(nanos(longest)).as_millis();
+        if ms > self.max_consume_stall_ms {
+            self.max_consume_stall_ms = ms;
+            self.stall_began_ms = longest.map(|gap| gap.start.as_millis());
+            self.stalled_group = Some(group.to_owned());
+        }
+    }
+}
+
+impl FaultLine {
+    fn take(&mut self, aftermath: &Aftermath, asked: Option<TimeNs>) {
+        let after = |time: Option<TimeNs>| time.zip(asked).map(|(time, asked)| TimeNs(time.since(asked)).as_millis());
+        self.unavailability_ms = TimeNs(aftermath.unavailability_ns).as_millis();
+        self.acked_again_ms = after(aftermath.acked_again);
+        self.first_failure_ms = after(aftermath.first_failure);
+        self.consume_stall_ms = TimeNs(aftermath.consume_stall_ns).as_millis();
+        self.caught_up_ms = match aftermath.caught_up {
+            Some(CaughtUp::After(ns)) => Some(TimeNs(ns).as_millis()),
+            Some(CaughtUp::Never) | None => None,
+        };
+    }
+}
+
+fn nanos(gap: Option<Gap>) -> u64 {
+    gap.map_or(0, |gap| gap.nanos())
+}
+
+fn earliest(one: Option<TimeNs>, other: Option<TimeNs>) -> Option<TimeNs> {
+    one.into_iter().chain(other).min()
+}
+
+/// When a send that was under way while the fault was in force was first given up or refused.
+fn first_failure(sends: &[SendRow], reach: Window) -> Option<TimeNs> {
+    let (asked, until) = reach?;
+    let failed = sends.iter().filter(|send| matches!(send.outcome, Outcome::Fail | Outcome::Info));
+    let during = failed.filter(|send| send.complete_ns >= asked && send.invoke_ns <= until);
+    during.map(|send| send.complete_ns).min()
+}
+
+/// How long after a fault was asked for the groups' partitions changed hands for the last time, before the next fault was asked
+/// for or the load ended: from then on every group was stable. `None` if none changed hands.
+fn settled(history: &History, lives: &[FaultLife<'_>], asked: TimeNs) -> Option<u64> {
+    let next = lives.iter().filter_map(|life| life.inject.invoked).filter(|time| *time > asked).min();
+    let drained = history.events.iter().find_map(|event| match event.kind {
+        EventKind::PhaseStarted { phase: Phase::Drain } => Some(event.time_ns),
+        _ => None,
+    });
+    let until = earliest(next, drained).unwrap_or(TimeNs(u64::MAX));
+    let moved = history.events.iter().filter(|event| {
+        matches!(event.kind, EventKind::Assigned { .. } | EventKind::Revoked { .. })
+            && asked < event.time_ns
+            && event.time_ns < until
+    });
+    moved.map(|event| TimeNs(event.time_ns.since(asked)).as_millis()).max()
+}
+
+fn partition_line(partition: &TopicPartition, acked: u64, longest: Option<Gap>) -> PartitionAvailability {
+    PartitionAvailability {
+        partition: partition.to_string(),
+        acked,
+        max_unavailability_ms: TimeNs(nanos(longest)).as_millis(),
+        began_ms: longest.map(|gap| gap.start.as_millis()),
+        ..PartitionAvailability::default()
+    }
+}
+
+/// How long it took after a heal until all was well: the cluster whole again, or, where only clients were struck, which
+/// cannot break it, each of them at work again.
+fn recovery_of(life: &FaultLife<'_>, history: &History, scenario: &Scenario, end: TimeNs) -> Option<Lasted> {
+    let healed = life.heal.done?;
+    let answered = life.answered_again();
+    let whole = if life.targets.iter().any(|victim| victim.broker().is_some()) {
+        let whole_since = |answered| recovery::whole_again(&history.events, answered, scenario.cluster.brokers);
+        answered.and_then(|answered| whole_since(healed.max(answered)))
+    } else {
+        answered
+    };
+    Some(match whole {
+        Some(whole) => Lasted::Exactly(whole.since(healed)),
+        None => Lasted::AtLeast(end.since(healed)),
+    })
+}
+
+fn fault_line(
+    life: &FaultLife<'_>,
+    cluster: ClusterKind,
+    sends_overlapping: u64,
+    recovery: Option<Lasted>,
+) -> FaultLine {
+    let proof = life.proof();
+    FaultLine {
+        id: life.step.fault.clone(),
+        kind: life.step.kind.name().to_owned(),
+        target: life.step.target.to_string(),
+        targets: life.targets.clone(),
+        detail: life.step.kind.detail(),
+        injected_ms: life.inject.done.map(TimeNs::as_millis),
+        healed_ms: life.heal.done.map(TimeNs::as_millis),
+        proven: proof.proven,
+        proof: match cluster {
+            ClusterKind::Mock => format!("mock: {}", proof.sentence),
+            ClusterKind::Docker | ClusterKind::Attach => proof.sentence,
+        },
+        sends_overlapping,
+        recovery_ms: match recovery {
+            Some(Lasted::Exactly(ns)) => Some(TimeNs(ns).as_millis()),
+            Some(Lasted::AtLeast(_)) | None => None,
+        },
+        unavailability_ms: 0,
+        first_failure_ms: None,
+        acked_again_ms: None,
+        settled_ms: None,
+        caught_up_ms: None,
+        consume_stall_ms: 0,
+    }
+}

@@ -46,6 +46,8 @@ pub enum CheckName {
     PrecommittedRead,
     /// Some records of a transaction can be read, and others cannot.
     TornTransaction,
+    /// A record that a transformer read was made into none, or into more than one.
+    ExactlyOnce,
     /// Two replicas store different things below the high watermark, or one stores what its checksum denies.
     ReplicaDivergence,
     /// Too little happened, or too little of it was proven, for the other checks to mean anything.
@@ -54,7 +56,7 @@ pub enum CheckName {
 
 impl CheckName {
     /// Every check, in the order that reports show them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::LostWrite,
         Self::Duplicate,
         Self::ProducerOrder,
@@ -72,6 +74,7 @@ impl CheckName {
         Self::AbortedRead,
         Self::PrecommittedRead,
         Self::TornTransaction,
+        Self::ExactlyOnce,
         Self::ReplicaDivergence,
         Self::Coverage,
     ];
@@ -96,6 +99,7 @@ impl CheckName {
             Self::AbortedRead => "aborted-read",
             Self::PrecommittedRead => "precommitted-read",
             Self::TornTransaction => "torn-transaction",
+            Self::ExactlyOnce => "exactly-once",
             Self::ReplicaDivergence => "replica-divergence",
             Self::Coverage => "coverage",
         }
@@ -121,6 +125,7 @@ impl CheckName {
             Self::AbortedRead => "Was no record read of a transaction that was aborted?",
             Self::PrecommittedRead => "Was no record read before its transaction's commit was asked for?",
             Self::TornTransaction => "Can each transaction's records be read all, or none of them?",
+            Self::ExactlyOnce => "Was each record that was to be transformed made into exactly one?",
             Self::ReplicaDivergence => "Do all replicas store the same, each as its checksums say?",
             Self::Coverage => "Did the faults bite, and was there enough evidence?",
         }

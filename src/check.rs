@@ -17,6 +17,7 @@ pub mod crash_skip;
 mod crashed;
 pub mod duplicate;
 pub mod evidence;
+pub mod exactly_once;
 pub mod faults;
 pub mod finding;
 pub mod group_delivery;
@@ -54,6 +55,8 @@ pub(crate) mod damage;
 mod deleted_tests;
 #[cfg(test)]
 mod disk_tests;
+#[cfg(test)]
+mod exactly_once_tests;
 #[cfg(test)]
 pub(crate) mod generator;
 #[cfg(test)]
@@ -126,6 +129,7 @@ fn checker(name: CheckName) -> &'static dyn Checker {
         CheckName::AbortedRead => &aborted_read::AbortedRead,
         CheckName::PrecommittedRead => &precommitted_read::PrecommittedRead,
         CheckName::TornTransaction => &torn_transaction::TornTransaction,
+        CheckName::ExactlyOnce => &exactly_once::ExactlyOnce,
         CheckName::ReplicaDivergence => &replica_divergence::ReplicaDivergence,
         CheckName::Coverage => &coverage::Coverage,
     }

@@ -1,11 +1,11 @@
 //! The history of a run: everything that clients, nemesis and observers did and saw, append-only.
 //!
-//! A history directory holds four files. `events.jsonl` has the events that come a few per second, one JSON object a
-//! line ([`Event`]). `sends.arrows`, `reads.arrows` and `replicas.arrows` are Arrow IPC streams with one row per completed
-//! send ([`SendRow`]), per record read ([`ReadRow`]), and per batch that a replica stored in the end ([`ReplicaRow`]); Polars,
-//! `DuckDB` and pyarrow open them as they are. All are flushed at least once a second, so that a killed harness loses one
-//! second of evidence at most; a file that ends in the middle of a line or batch is read up to there, and the history is then
-//! [`Closure::Cut`].
+//! A history directory holds five files. `events.jsonl` has the events that come a few per second, one JSON object a line
+//! ([`Event`]). `sends.arrows`, `reads.arrows`, `sources.arrows` and `replicas.arrows` are Arrow IPC streams with one row per
+//! completed send ([`SendRow`]), per record read ([`ReadRow`]), per record that a transformer made ([`SourceRow`]), and per batch
+//! that a replica stored in the end ([`ReplicaRow`]); Polars, `DuckDB` and pyarrow open them as they are. All are flushed at
+//! least once a second, so that a killed harness loses one second of evidence at most; a file that ends in the middle of a line
+//! or batch is read up to there, and the history is then [`Closure::Cut`].
 
 pub mod clock;
 mod columns;
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 pub use environment::Environment;
 pub use event::{Event, EventKind, Phase, ProcessRole};
-pub use row::{ReadRow, ReplicaRow, SendRow};
+pub use row::{ReadRow, ReplicaRow, SendRow, SourceRow};
 pub use seal::Seal;
 
 use crate::kafka::{Partition, ProcessId, TopicIndex};
@@ -39,6 +39,8 @@ pub struct PartitionHistory {
     pub sends: Vec<SendRow>,
     /// Reads from the partition, by groups' members and by the drain alike.
     pub reads: Vec<ReadRow>,
+    /// What transformers made their records to the partition of.
+    pub sources: Vec<SourceRow>,
     /// What the replicas stored in the end, broker by broker, each in the order of its log.
     pub replicas: Vec<ReplicaRow>,
 }

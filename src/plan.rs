@@ -102,8 +102,8 @@ fn step(scenario: &Scenario, fault: &FaultSpec, series: Option<Series>, seed: u6
 }
 
 fn clients(scenario: &Scenario, seed: u64) -> Vec<ClientSeed> {
-    let producers = scenario.producers.iter().map(|producer| ("producer", &producer.name, producer.count));
-    let groups = scenario.groups.iter().map(|group| ("group", &group.name, group.members));
+    let producers = scenario.all_producers().map(|producer| ("producer", &producer.name, producer.count));
+    let groups = scenario.all_groups().map(|group| ("group", &group.name, group.members));
     let named = |(kind, name, count): (&str, &String, u32)| {
         let seeded = |index| {
             let seed = draw::number(seed, &format!("{kind}/{name}/{index}"));

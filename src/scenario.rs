@@ -89,6 +89,9 @@ pub struct Scenario {
     pub producers: Vec<ProducerSpec>,
     /// The consumer groups.
     pub groups: Vec<GroupSpec>,
+    /// Those that consume, transform and produce.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transformers: Vec<TransformerSpec>,
     /// How long each phase takes.
     pub phases: Phases,
     /// The faults, in the file's order.
@@ -108,6 +111,16 @@ impl Scenario {
     /// What is expected of a check.
     pub fn expectation(&self, check: CheckName) -> Expectation {
         self.expect.get(&check).copied().unwrap_or_else(|| check.usual_expectation())
+    }
+
+    /// Every consumer group of the load, those that transformers read through included.
+    pub fn all_groups(&self) -> impl Iterator<Item = &GroupSpec> {
+        self.groups.iter().chain(self.transformers.iter().map(|transformer| &transformer.group))
+    }
+
+    /// Every set of producers of the load, those that transformers write through included.
+    pub fn all_producers(&self) -> impl Iterator<Item = &ProducerSpec> {
+        self.producers.iter().chain(self.transformers.iter().map(|transformer| &transformer.producer))
     }
 }
 
@@ -253,6 +266,45 @@ pub struct GroupSpec {
     pub commit: CommitMode,
     /// librdkafka properties, over the defaults.
     pub config: BTreeMap<String, String>,
+}
+
+/// Applications that consume, transform and produce: each instance reads through a member of one group, and writes what it
+/// makes of each record through a producer of its own, in transactions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransformerSpec {
+    /// The group they read through, which bears their name; one member an instance, of one topic.
+    pub group: GroupSpec,
+    /// The producers they write through, named after them; one an instance, with `transactions`.
+    pub producer: ProducerSpec,
+    /// Where the offsets of what was read are committed.
+    pub offsets: OffsetsCommitted,
+}
+
+impl TransformerSpec {
+    /// Their name.
+    pub fn name(&self) -> &str {
+        &self.group.name
+    }
+
+    /// The topic they read.
+    pub fn from(&self) -> &str {
+        &self.group.topics[0]
+    }
+
+    /// The topic they write.
+    pub fn to(&self) -> &str {
+        &self.producer.topic
+    }
+}
+
+/// Where a transformer commits the offsets of what it has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OffsetsCommitted {
+    /// As part of the transaction that holds what it made of that (KIP-98, KIP-447): exactly once.
+    InTransaction,
+    /// By its group, once the transaction is committed: at least once, for whoever takes over in between does it again.
+    Afterwards,
 }
 
 /// What a consumer may read of transactions (`isolation.level`).

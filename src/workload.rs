@@ -1,4 +1,4 @@
-//! The load: producers, consumer groups, and the final drain.
+//! The load: producers, consumer groups, what consumes and produces in one, and the final drain.
 //!
 //! Each client has a thread of its own, or a process ([`apart`]) in which it can be crashed and frozen while the load runs
 //! ([`control`]). Everything here blocks; an async caller uses `spawn_blocking`. A client's life
@@ -35,6 +35,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod transformer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,7 +53,7 @@ use crate::history::event::LogRange;
 use crate::history::recorder::RecorderHandle;
 use crate::kafka::{Access, Partition, TopicIndex};
 use crate::plan::Plan;
-use crate::scenario::{GroupSpec, ProducerSpec, Scenario};
+use crate::scenario::{GroupSpec, ProducerSpec, Scenario, TransformerSpec};
 use apart::herald::Herald;
 use apart::post::Post;
 use apart::{Apart, Keeper, Work};
@@ -67,6 +68,7 @@ use producer::{Birth, Producer};
 use progress::Progress;
 use reading::Topics;
 use shared::{Shared, StopOrder};
+use transformer::Transformer;
 
 /// How much longer than its limit a producer may take: its purge and its client's end.
 const PRODUCER_GRACE: Duration = Duration::from_secs(20);
@@ -120,6 +122,15 @@ struct Group {
     members: Vec<(String, JoinHandle<()>)>,
 }
 
+/// The instances of one transformer.
+struct Flow {
+    /// The topic they read.
+    from: String,
+    progress: Arc<Progress>,
+    instances: Vec<(String, JoinHandle<()>)>,
+    claimants: Vec<Claimant>,
+}
+
 /// A running load. Dropping it stops it without any drain.
 pub struct Workload {
     shared: Shared,
@@ -130,6 +141,7 @@ pub struct Workload {
     /// Those that run transactions.
     claimants: Vec<Claimant>,
     groups: Vec<Group>,
+    transformers: Vec<Flow>,
     apart: Arc<Apart>,
     controls: Arc<Controls>,
 }
@@ -177,6 +189,7 @@ impl Workload {
             producers: Vec::new(),
             claimants: Vec::new(),
             groups: Vec::new(),
+            transformers: Vec::new(),
             apart: Arc::new(apart),
             controls: Arc::new(Controls::new(shared.clone())),
             shared,
@@ -188,6 +201,10 @@ impl Workload {
             let members = workload.start_group(spec, access, &mut groups)?;
             members.iter().try_for_each(|post| post.await_life(BEGIN_LIMIT))?;
             posts.extend(members.into_iter().map(|post| (post.label().to_owned(), post)));
+        }
+        for spec in &scenario.transformers {
+            let outs = workload.start_transformer(spec, plan, access)?;
+            posts.extend(outs.into_iter().map(|post| (post.label().to_owned(), post)));
         }
         let mut producers = Vec::new();
         for spec in &scenario.producers {
@@ -237,10 +254,41 @@ impl Workload {
         leftover::claim_all(&self.claimants, &self.shared.recorder, limit);
     }
 
+    /// Lets every transformer get to the end of what it reads, and ends what it may have left open. Its topic gets no more
+    /// records by now. Blocks for up to `limit`, and for a while to leave.
+    pub fn finish_transformers(
+        &mut self,
+        access: &Access,
+        topics: &[(String, u32)],
+        limit: Duration,
+    ) -> Result<(), DrainError> {
+        let deadline = Instant::now() + limit;
+        let read: Vec<(String, u32)> = topics
+            .iter()
+            .filter(|(topic, _)| self.transformers.iter().any(|flow| flow.from == *topic))
+            .cloned()
+            .collect();
+        if read.is_empty() {
+            return Ok(());
+        }
+        // A partition that nobody answers for is told when all ends are asked for.
+        let ends = self.end_offsets(access, &read, limit / 3)?;
+        for flow in &self.transformers {
+            flow.progress.drain_to(&ends.ranges, &self.topics, deadline);
+        }
+        for flow in &mut self.transformers {
+            for (label, thread) in flow.instances.drain(..) {
+                close::join(thread, &label, &self.shared.recorder, deadline + MEMBER_GRACE);
+            }
+            leftover::claim_all(&flow.claimants, &self.shared.recorder, limit);
+        }
+        Ok(())
+    }
+
     /// Who is to read the logs in the drain: `fresh` readers, and a witness where something may be hidden from them.
     pub fn drain_readers(&self, fresh: u32) -> Vec<ReaderKind> {
         let mut readers = ReaderKind::fresh(fresh);
-        readers.extend((!self.claimants.is_empty()).then_some(ReaderKind::Witness));
+        readers.extend(self.all_claimants().next().map(|_| ReaderKind::Witness));
         readers
     }
 
@@ -248,7 +296,7 @@ impl Workload {
     pub fn end_offsets(&self, access: &Access, topics: &[(String, u32)], limit: Duration) -> Result<Ends, DrainError> {
         let acked = self.shared.counters.acked_ends();
         let acked = acked.into_iter().map(|(spot, end)| (self.topics.named(spot), end)).collect();
-        let in_transactions: BTreeSet<String> = self.claimants.iter().map(|client| client.topic.clone()).collect();
+        let in_transactions: BTreeSet<String> = self.all_claimants().map(|client| client.topic.clone()).collect();
         ends::end_offsets(access, topics, &acked, &in_transactions, limit)
     }
 
@@ -266,6 +314,48 @@ impl Workload {
                 close::join(thread, &label, &self.shared.recorder, deadline + MEMBER_GRACE);
             }
         }
+    }
+
+    fn all_claimants(&self) -> impl Iterator<Item = &Claimant> {
+        self.claimants.iter().chain(self.transformers.iter().flat_map(|flow| &flow.claimants))
+    }
+
+    fn start_transformer(
+        &mut self,
+        spec: &TransformerSpec,
+        plan: &Plan,
+        access: &Access,
+    ) -> Result<Vec<Arc<Post>>, WorkloadError> {
+        let (from, partitions) = self.topic(spec.from())?;
+        let progress = Arc::new(Progress::new(partitions.map(|partition| (from, partition))));
+        let mut flow = Flow {
+            from: spec.from().to_owned(),
+            progress: Arc::clone(&progress),
+            instances: Vec::new(),
+            claimants: Vec::new(),
+        };
+        let mut made = Vec::new();
+        for index in 0..spec.producer.count {
+            let label = format!("{}/{index}", spec.name());
+            let (out, claimant) = self.producer_assignment(&spec.producer, index, plan, access)?;
+            flow.claimants.extend(claimant);
+            let config = config::member(&spec.group, access, &label);
+            let (group, from) = (spec.name().to_owned(), spec.from().to_owned());
+            let assignment = transformer::Assignment { group, from, config, out, offsets: spec.offsets };
+            // Whoever strikes an instance strikes it by its producer.
+            let (post, shared) = self.post(&format!("{}/{index}", spec.producer.name));
+            let transformer = Transformer::new(assignment, shared, Arc::clone(&progress), Arc::clone(&self.abort))
+                .map_err(|source| WorkloadError::Client { label: label.clone(), source })?;
+            made.push((label, in_thread(post, move || transformer.run())));
+        }
+        let mut posts = Vec::new();
+        for (label, Ready { post, work, .. }) in made {
+            let thread = spawn(&label, work)?;
+            flow.instances.push((label, thread));
+            posts.push(post);
+        }
+        self.transformers.push(flow);
+        Ok(posts)
     }
 
     fn start_group(
@@ -323,6 +413,27 @@ impl Workload {
         access: &Access,
     ) -> Result<Ready, WorkloadError> {
         let label = format!("{}/{index}", spec.name);
+        let (assignment, claimant) = self.producer_assignment(spec, index, plan, access)?;
+        self.claimants.extend(claimant);
+        let ((post, shared), stop) = (self.post(&label), Arc::clone(&self.stop));
+        if self.apart.holds(&label) {
+            let pace = Pace::new(self.shared.recorder.now(), spec.rate);
+            let next = Birth { incarnation: 0, first: 0, pace };
+            return Ok(self.keep(post, shared, Work::Producer { assignment, stop, next }));
+        }
+        let made = Producer::new(assignment, shared, stop).map_err(|source| WorkloadError::Client { label, source })?;
+        Ok(in_thread(post, move || made.run()))
+    }
+
+    /// What one of the producers of a specification is to do, and by whom what it leaves open is ended.
+    fn producer_assignment(
+        &self,
+        spec: &ProducerSpec,
+        index: u32,
+        plan: &Plan,
+        access: &Access,
+    ) -> Result<(producer::Assignment, Option<Claimant>), WorkloadError> {
+        let label = format!("{}/{index}", spec.name);
         let seed = plan
             .clients
             .iter()
@@ -336,12 +447,11 @@ impl Workload {
             spec.partitions.iter().map(|partition| Partition(partition.cast_signed())).collect()
         };
         let mut config = config::producer(spec, access, &label);
-        if let Some(transactions) = &spec.transactions {
+        let claimant = spec.transactions.as_ref().map(|transactions| {
             let id = transactional_id(&self.shared.recorder.header().run, &label);
             config::transactional(&mut config, transactions, &id);
-            let (label, topic, config) = (label.clone(), spec.topic.clone(), config.clone());
-            self.claimants.push(Claimant { label, topic, config });
-        }
+            Claimant { label: label.clone(), topic: spec.topic.clone(), config: config.clone() }
+        });
         let assignment = producer::Assignment {
             name: spec.name.clone(),
             index,
@@ -357,14 +467,7 @@ impl Workload {
             transactions: spec.transactions,
             config,
         };
-        let ((post, shared), stop) = (self.post(&label), Arc::clone(&self.stop));
-        if self.apart.holds(&label) {
-            let pace = Pace::new(self.shared.recorder.now(), spec.rate);
-            let next = Birth { incarnation: 0, first: 0, pace };
-            return Ok(self.keep(post, shared, Work::Producer { assignment, stop, next }));
-        }
-        let made = Producer::new(assignment, shared, stop).map_err(|source| WorkloadError::Client { label, source })?;
-        Ok(in_thread(post, move || made.run()))
+        Ok((assignment, claimant))
     }
 
     fn post(&self, label: &str) -> (Arc<Post>, Shared) {

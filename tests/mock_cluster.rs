@@ -119,9 +119,14 @@ fn a_mock_run_passes_and_every_check_had_something_to_examine() {
             assert_eq!(line.verdict, Validity::Skipped, "a mock has no replicas: {:?}", line.notes);
             continue;
         }
-        // No group of this scenario commits before it processes, and no producer runs transactions.
-        let idle =
-            [CheckName::CrashSkip, CheckName::AbortedRead, CheckName::PrecommittedRead, CheckName::TornTransaction];
+        // No group of this scenario commits before it processes, no producer runs transactions, and nothing is transformed.
+        let idle = [
+            CheckName::CrashSkip,
+            CheckName::AbortedRead,
+            CheckName::PrecommittedRead,
+            CheckName::TornTransaction,
+            CheckName::ExactlyOnce,
+        ];
         assert_eq!(line.examined > 0, !idle.contains(&line.check), "{} examined {}", line.check, line.examined);
         if line.check == CheckName::Duplicate {
             continue;

@@ -14,6 +14,7 @@ const NAME: &str = "name = \"s\"\n";
 const TOPIC: &str = "[[topic]]\nname = \"chat\"\n";
 const PRODUCER: &str = "[[producer]]\nname = \"p\"\ntopic = \"chat\"\n";
 const GROUP: &str = "[[consumer-group]]\nname = \"g\"\ntopics = [\"chat\"]\n";
+const TOPIC_COPIES: &str = "[[topic]]\nname = \"copies\"\n";
 const FAULT: &str = "[[fault]]\nid = \"f\"\nat = \"1s\"\nfor = \"1s\"\nkill = { target = \"broker:1\" }\n";
 
 /// The smallest legal scenario with a group, and this below it.
@@ -71,6 +72,12 @@ refused! {
     a_single_bracket_where_there_may_be_several: format!("{NAME}[topic]\nname = \"chat\"\n{PRODUCER}");
     a_misspelt_table_is_told_once: format!("{NAME}{TOPIC}[[producers]]\nname = \"p\"\ntopic = \"chat\"\n");
     names_that_no_file_could_bear: "name = \"a/b\"\n[[topic]]\nname = \"__chat\"\n[[producer]]\nname = \"\"\ntopic = \"__chat\"\n[[consumer-group]]\nname = \"-g\"\ntopics = [\"__chat\"]\n";
+    a_transformer_that_could_not_work: with(&format!(
+        "{TOPIC_COPIES}[[transformer]]\nname = \"g\"\nfrom = \"chat\"\nto = \"chat\"\n[[transformer]]\nname = \"x\"\nfrom = \"copies\"\nto = \"nowhere\"\ntransactions = {{ records = 5 }}\n[[transformer]]\nname = \"y\"\nto = \"copies\"\nfrom = \"chat\"\ntransactions = {{ records = 5 }}\noffsets = \"later\"\n"
+    ));
+    a_transformer_that_is_struck_as_it_cannot_be: with(&format!(
+        "{TOPIC_COPIES}[[transformer]]\nname = \"t\"\nfrom = \"chat\"\nto = \"copies\"\ntransactions = {{ records = 5 }}\n[[fault]]\nid = \"a\"\nat = \"1s\"\nfor = \"1s\"\ncrash-client = {{ target = \"producer:t-out\" }}\n[[fault]]\nid = \"b\"\nat = \"1s\"\nfor = \"1s\"\ncrash-client = {{ target = \"member:t\" }}\n[[fault]]\nid = \"c\"\nat = \"5s\"\nfence = {{ target = \"producer:t-out/1\" }}\n"
+    ));
     names_that_are_there_twice: with(&format!("{TOPIC}[[producer]]\nname = \"g\"\ntopic = \"chat\"\n"));
     bare_numbers_where_a_unit_belongs: format!("{NAME}[cluster]\nheap = 512\n{TOPIC}{PRODUCER}rate = 2000\nsize = 128\n[phases]\nwarmup = 5\nchaos = \"30\"\ndrain = 1.5\n");
     quantities_that_are_none: format!("{NAME}{TOPIC}{PRODUCER}rate = \"2000/min\"\nsize = \"1KiB..128B\"\n[phases]\nwarmup = \"soon\"\nchaos = \"0s\"\ndrain = \"2weeks\"\n");
@@ -259,6 +266,17 @@ fn the_smallest_scenario_gets_the_documented_defaults() {
     let allowed: Vec<CheckName> = CheckName::ALL.into_iter().filter(not_forbidden).collect();
     assert_eq!(allowed, [CheckName::Redelivery, CheckName::CrashSkip]);
     assert!(allowed.into_iter().all(|check| scenario.expectation(check) == Expectation::Allowed));
+}
+
+#[test]
+fn every_check_is_explained_and_no_other() {
+    let page = include_str!("../docs/checks.md");
+    let headings = page.lines().filter_map(|line| line.strip_prefix("### "));
+    let mut explained: Vec<&str> = headings.flat_map(|heading| heading.split(", ")).collect();
+    let mut checks: Vec<&str> = CheckName::ALL.into_iter().map(CheckName::name).collect();
+    explained.sort_unstable();
+    checks.sort_unstable();
+    assert_eq!(explained, checks);
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn demand_drain(evidence: &Evidence<'_>, demands: &mut Demands) {
 }
 
 fn demand_groups(evidence: &Evidence<'_>, demands: &mut Demands) {
-    for group in &evidence.scenario.groups {
+    for group in evidence.scenario.all_groups() {
         let number = evidence.readers.group(&group.name).expect("the scenario's groups are numbered");
         for partition in &evidence.partitions {
             let subscribed = group.topics.iter().any(|topic| **topic == *partition.topic);

@@ -41,7 +41,7 @@ impl Checker for CrashSkip {
     fn check(&self, evidence: &Evidence<'_>) -> CheckResult {
         let mut findings = Findings::of(CheckName::CrashSkip);
         let hasty = |group: &&GroupSpec| group.commit == CommitMode::BeforeProcess;
-        let mut groups = evidence.scenario.groups.iter().filter(hasty).peekable();
+        let mut groups = evidence.scenario.all_groups().filter(hasty).peekable();
         if groups.peek().is_none() {
             return findings
                 .not_applicable("No group commits before it processes, so that no crash can skip anything.");

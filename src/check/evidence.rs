@@ -45,6 +45,8 @@ pub struct PartitionEvidence<'a> {
     pub sends: SendIndex<'a>,
     /// Its reads, as recorded.
     pub reads: &'a [crate::history::ReadRow],
+    /// What transformers made its records of.
+    pub sources: &'a [crate::history::SourceRow],
     /// What its replicas stored in the end, broker by broker.
     pub replicas: &'a [crate::history::ReplicaRow],
     /// Its log.
@@ -88,13 +90,15 @@ impl<'a> Evidence<'a> {
             let told_ns = told.and(timeline.ranges_ns);
             let reaches = reaches(history, &timeline, &readers, *key, &log, range);
             let topic = topic.unwrap_or_else(|| Arc::from(key.0.to_string()));
-            let (reads, replicas) = (rows.reads.as_slice(), rows.replicas.as_slice());
+            let (reads, sources) = (rows.reads.as_slice(), rows.sources.as_slice());
+            let replicas = rows.replicas.as_slice();
             let (key, deleted_below) = (*key, timeline.deleted.get(key).copied());
             PartitionEvidence {
                 key,
                 topic,
                 sends,
                 reads,
+                sources,
                 replicas,
                 log,
                 range,

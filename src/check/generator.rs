@@ -8,6 +8,7 @@
 mod consume;
 mod store;
 mod transact;
+pub(crate) mod transform;
 
 use std::collections::BTreeMap;
 

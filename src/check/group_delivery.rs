@@ -61,11 +61,11 @@ impl Checker for GroupDelivery {
 
     fn check(&self, evidence: &Evidence<'_>) -> CheckResult {
         let mut findings = Findings::of(CheckName::GroupDelivery);
-        if evidence.scenario.groups.is_empty() {
+        if evidence.scenario.all_groups().next().is_none() {
             return findings.not_applicable("The scenario declares no consumer group, so nothing had to be delivered.");
         }
         findings.doubts(&evidence.blind_spots());
-        for group in &evidence.scenario.groups {
+        for group in evidence.scenario.all_groups() {
             check_group(evidence, group, &mut findings);
         }
         for sentence in ownership::overlaps(evidence.history) {

@@ -51,11 +51,11 @@ pub(super) fn judge_handovers(
     findings: &mut Findings,
     judge: fn(&Evidence<'_>, &PartitionEvidence<'_>, &Handover<'_>, &mut Findings),
 ) -> Result<(), &'static str> {
-    if evidence.scenario.groups.is_empty() {
+    if evidence.scenario.all_groups().next().is_none() {
         return Err("The scenario declares no consumer group, so nobody had to begin where another one had ended.");
     }
     let (judged, silent): (Vec<&GroupSpec>, Vec<&GroupSpec>) =
-        evidence.scenario.groups.iter().partition(|group| tells_where_it_stands(group));
+        evidence.scenario.all_groups().partition(|group| tells_where_it_stands(group));
     if judged.is_empty() {
         return Err("No group tells its commits, so nobody knows where its members had to begin.");
     }

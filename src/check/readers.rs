@@ -32,14 +32,14 @@ pub struct Readers {
 impl Readers {
     /// Numbers the groups that the scenario declares or the history shows, and the drain readers.
     pub fn new(history: &History, scenario: &Scenario) -> Self {
-        let mut names: BTreeSet<&str> = scenario.groups.iter().map(|group| group.name.as_str()).collect();
+        let mut names: BTreeSet<&str> = scenario.all_groups().map(|group| group.name.as_str()).collect();
         for role in history.processes.values() {
             if let ProcessRole::Consumer { group, .. } = role {
                 names.insert(group);
             }
         }
         let isolation = |name: &str| {
-            scenario.groups.iter().find(|group| group.name == name).map_or(Isolation::Committed, GroupSpec::isolation)
+            scenario.all_groups().find(|group| group.name == name).map_or(Isolation::Committed, GroupSpec::isolation)
         };
         let isolations = names.iter().map(|name| isolation(name)).collect();
         let groups = names.into_iter().map(str::to_owned).collect();

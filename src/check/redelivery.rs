@@ -43,13 +43,13 @@ impl Checker for Redelivery {
 
     fn check(&self, evidence: &Evidence<'_>) -> CheckResult {
         let mut findings = Findings::of(CheckName::Redelivery);
-        if evidence.scenario.groups.is_empty() {
+        if evidence.scenario.all_groups().next().is_none() {
             return findings.not_applicable("The scenario declares no consumer group, so nobody got anything twice.");
         }
         if let Some(doubt) = evidence.torn() {
             findings.doubt(doubt);
         }
-        for group in &evidence.scenario.groups {
+        for group in evidence.scenario.all_groups() {
             check_group(evidence, group, &mut findings);
         }
         findings.finish()

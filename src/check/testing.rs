@@ -243,6 +243,7 @@ fn scenario(partitions: u32) -> Scenario {
         topics: vec![TopicSpec { name: "chat".to_owned(), partitions, replication_factor: 3, config: BTreeMap::new() }],
         producers: Vec::new(),
         groups: Vec::new(),
+        transformers: Vec::new(),
         phases: Phases { warmup: second, chaos: second, recovery: second, drain: second },
         faults: Vec::new(),
         safety: crate::scenario::Safety::default(),

@@ -78,7 +78,7 @@ impl Transactions {
     pub fn new(history: &History, scenario: &Scenario) -> Self {
         let is_transactional = |role: &ProcessRole| match role {
             ProcessRole::Producer { name, .. } => {
-                scenario.producers.iter().any(|spec| spec.name == *name && spec.transactions.is_some())
+                scenario.all_producers().any(|spec| spec.name == *name && spec.transactions.is_some())
             }
             _ => false,
         };

@@ -1,9 +1,10 @@
-//! The columnar layout of `sends.arrows`, `reads.arrows` and `replicas.arrows`: rows to Arrow batches and back.
+//! The columnar layout of `sends.arrows`, `reads.arrows`, `sources.arrows` and `replicas.arrows`: rows to Arrow batches and back.
 //!
 //! One column a field, under the field's name. Enums are bytes; the schema's metadata names their values, the run, the
 //! format's version and the topics, so that each file explains itself to a person in a notebook.
 
 mod replicas;
+mod sources;
 
 use std::collections::HashMap;
 use std::sync::Arc;

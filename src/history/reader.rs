@@ -21,7 +21,9 @@ use super::columns::{BadColumns, Columnar};
 use super::recorder::Header;
 use super::seal::{FileSum, Summer};
 use super::writer::EVENTS_FILE;
-use super::{Closure, Event, EventKind, FORMAT_VERSION, History, PartitionHistory, ReadRow, ReplicaRow, SendRow};
+use super::{
+    Closure, Event, EventKind, FORMAT_VERSION, History, PartitionHistory, ReadRow, ReplicaRow, Seal, SendRow, SourceRow,
+};
 use crate::kafka::{Partition, TopicIndex};
 
 /// Why a history cannot be read.
@@ -136,7 +138,11 @@ pub fn read(dir: &Path) -> Result<History, ReadError> {
     let sends = rows::read(dir, &mut partitions, &mut add_send, &mut cuts)?;
     let mut add_read = |partition: &mut PartitionHistory, row: ReadRow| partition.reads.push(row);
     let reads = rows::read(dir, &mut partitions, &mut add_read, &mut cuts)?;
-    if has_replicas(dir, &events) {
+    if has_file::<SourceRow>(dir, &events, |seal| seal.sources) {
+        let mut add_source = |partition: &mut PartitionHistory, row: SourceRow| partition.sources.push(row);
+        rows::read(dir, &mut partitions, &mut add_source, &mut cuts)?;
+    }
+    if has_file::<ReplicaRow>(dir, &events, |seal| seal.replicas) {
         let mut add_replica = |partition: &mut PartitionHistory, row: ReplicaRow| partition.replicas.push(row);
         rows::read(dir, &mut partitions, &mut add_replica, &mut cuts)?;
     }
@@ -229,8 +235,10 @@ fn check_seals(dir: &Path, events: &[Event], events_sum: FileSum, cuts: &mut Vec
         (SendRow::FILE, rows::sum(&dir.join(SendRow::FILE))?, seal.sends),
         (ReadRow::FILE, rows::sum(&dir.join(ReadRow::FILE))?, seal.reads),
     ];
-    if let Some(sealed) = seal.replicas {
-        sums.push((ReplicaRow::FILE, rows::sum(&dir.join(ReplicaRow::FILE))?, sealed));
+    for (file, sealed) in [(SourceRow::FILE, seal.sources), (ReplicaRow::FILE, seal.replicas)] {
+        if let Some(sealed) = sealed {
+            sums.push((file, rows::sum(&dir.join(file))?, sealed));
+        }
     }
     for (file, found, sealed) in sums {
         // The events end with `run-ended`, so that they are all there; a file of rows may have lost its end.
@@ -243,11 +251,11 @@ fn check_seals(dir: &Path, events: &[Event], events_sum: FileSum, cuts: &mut Vec
     Ok(())
 }
 
-/// Whether there are replicas' rows to be read: a history from before there were any has no file of them.
-fn has_replicas(dir: &Path, events: &[Event]) -> bool {
+/// Whether there are rows of this kind to be read: a history from before there were any has no file of them.
+fn has_file<R: Columnar>(dir: &Path, events: &[Event], sealed: fn(&Seal) -> Option<FileSum>) -> bool {
     match events.last().map(|event| &event.kind) {
-        Some(EventKind::RunEnded { seal, .. }) => seal.replicas.is_some(),
-        _ => dir.join(ReplicaRow::FILE).exists(),
+        Some(EventKind::RunEnded { seal, .. }) => sealed(seal).is_some(),
+        _ => dir.join(R::FILE).exists(),
     }
 }
 

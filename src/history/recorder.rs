@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
 use super::writer::{Rows, Writer};
-use super::{Event, EventKind, ReadRow, ReplicaRow, SendRow};
+use super::{Event, EventKind, ReadRow, ReplicaRow, SendRow, SourceRow};
 use crate::kafka::{TimeNs, TopicIndex};
 
 /// How many events may wait. At a few per second, this is never full unless the disk stands still.
@@ -64,6 +64,8 @@ pub struct Totals {
     pub sends: u64,
     /// Read rows.
     pub reads: u64,
+    /// Rows of what transformers made records of.
+    pub sources: u64,
     /// Replica rows.
     pub replicas: u64,
 }
@@ -166,12 +168,21 @@ impl RecorderHandle {
         self.rows(batch, Rows::Reads, Handed::Reads)
     }
 
+    /// Records what transformers made records of. They run in this process: another one's recorder takes no such rows.
+    pub fn sources(&self, batch: Vec<SourceRow>) {
+        self.own_rows(batch, Rows::Sources, "what a record was made of");
+    }
+
     /// Records what replicas stored. Only the run itself reads their disks: a client in another process cannot.
     pub fn replicas(&self, batch: Vec<ReplicaRow>) {
+        self.own_rows(batch, Rows::Replicas, "replicas' batches");
+    }
+
+    fn own_rows<T>(&self, batch: Vec<T>, to_queue: fn(Vec<T>) -> Rows, what: &str) {
         match &self.0.way {
             _ if batch.is_empty() => {}
-            Way::Queues { rows, .. } => drop(self.send(rows, Rows::Replicas(batch))),
-            Way::Elsewhere(_) => self.0.failure.set("a client told of replicas' batches".to_owned()),
+            Way::Queues { rows, .. } => drop(self.send(rows, to_queue(batch))),
+            Way::Elsewhere(_) => self.0.failure.set(format!("a client told of {what}")),
         }
     }
 

@@ -1,4 +1,5 @@
-//! One row of the columnar history: a completed send, a record that was read, or a batch that a replica stores.
+//! One row of the columnar history: a completed send, a record that was read, what a transformer made a record of, or a batch
+//! that a replica stores.
 
 use crate::kafka::replica::StoredBatch;
 use crate::kafka::{
@@ -62,6 +63,32 @@ pub struct ReadRow {
     pub record: RecordId,
     /// The payload's length in bytes.
     pub bytes: u32,
+}
+
+/// What a transformer made one record of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceRow {
+    /// The transformer's producer.
+    pub process: ProcessId,
+    /// Where the record was sent.
+    pub topic: TopicIndex,
+    /// Where the record was sent.
+    pub partition: Partition,
+    /// The record's number among the process's records to the partition.
+    pub sequence: Sequence,
+    /// Where the transformer had read what it made the record of.
+    pub source_topic: TopicIndex,
+    /// Where it had read that.
+    pub source_partition: Partition,
+    /// At which offset.
+    pub source_offset: Offset,
+}
+
+impl SourceRow {
+    /// The identity of the record that was made.
+    pub fn id(&self) -> RecordId {
+        RecordId { process: self.process, sequence: self.sequence }
+    }
 }
 
 /// One batch as one replica stored it when its broker had been stopped.

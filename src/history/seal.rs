@@ -19,6 +19,9 @@ pub struct Seal {
     pub sends: FileSum,
     /// Of the whole `reads.arrows`.
     pub reads: FileSum,
+    /// Of the whole `sources.arrows`; `None` in histories from before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<FileSum>,
     /// Of the whole `replicas.arrows`; `None` in histories from before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<FileSum>,

@@ -12,13 +12,13 @@ use super::clock::Clock;
 use super::event::LogRange;
 use super::reader::{self, ReadError};
 use super::recorder::{Recorder, Totals};
-use super::{Closure, Event, EventKind, History, ProcessRole, ReadRow, ReplicaRow, Seal, SendRow};
+use super::{Closure, Event, EventKind, History, ProcessRole, ReadRow, ReplicaRow, Seal, SendRow, SourceRow};
 use crate::kafka::replica::{Checksum, StoredBatch};
 use crate::kafka::{
     BrokerId, LeaderEpoch, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex,
 };
 
-const FILES: [&str; 4] = ["events.jsonl", "sends.arrows", "reads.arrows", "replicas.arrows"];
+const FILES: [&str; 5] = ["events.jsonl", "sends.arrows", "reads.arrows", "sources.arrows", "replicas.arrows"];
 
 fn header() -> EventKind {
     EventKind::RunStarted {
@@ -54,6 +54,7 @@ fn write_all(sends: &[SendRow], reads: &[ReadRow], replicas: &[ReplicaRow]) -> (
     for batch in reads.chunks(7) {
         handle.reads(batch.to_vec());
     }
+    handle.sources(sends.iter().map(source_of).collect());
     handle.replicas(replicas.to_vec());
     handle.event(EventKind::ProcessEnded { process: ProcessId(9), reason: "done".to_owned() });
     let totals = recorder.finish().expect("a whole history");
@@ -62,6 +63,19 @@ fn write_all(sends: &[SendRow], reads: &[ReadRow], replicas: &[ReplicaRow]) -> (
 
 fn sends_of(history: &History) -> Vec<SendRow> {
     history.partitions.values().flat_map(|partition| partition.sends.clone()).collect()
+}
+
+/// What a transformer might have made a record of.
+fn source_of(send: &SendRow) -> SourceRow {
+    SourceRow {
+        process: send.process,
+        topic: send.topic,
+        partition: send.partition,
+        sequence: send.sequence,
+        source_topic: TopicIndex(send.topic.0 ^ 1),
+        source_partition: send.partition,
+        source_offset: Offset(i64::from(send.bytes) - 7),
+    }
 }
 
 fn reads_of(history: &History) -> Vec<ReadRow> {
@@ -146,6 +160,7 @@ fn assert_prefix(cut: &History, whole: &History) {
         assert!(is_prefix(&partition.sends, &whole.partitions[place].sends));
         assert!(is_prefix(&partition.reads, &whole.partitions[place].reads));
         assert!(is_prefix(&partition.replicas, &whole.partitions[place].replicas));
+        assert!(is_prefix(&partition.sources, &whole.partitions[place].sources));
     }
 }
 
@@ -205,16 +220,27 @@ proptest! {
         replicas.sort_by_key(|row| (row.topic, row.partition));
         prop_assert_eq!(replicas_of(&history), replicas);
     }
+
+    #[test]
+    fn what_records_were_made_of_is_what_is_read(sends in prop::collection::vec(send_row(), 0..40)) {
+        let (dir, totals) = write_all(&sends, &[], &[]);
+        let history = reader::read(dir.path()).expect("a readable history");
+        prop_assert_eq!(totals.sources, sends.len() as u64);
+        let found: Vec<SourceRow> = history.partitions.values().flat_map(|partition| partition.sources.clone()).collect();
+        prop_assert_eq!(found, sends_of(&history).iter().map(source_of).collect::<Vec<_>>());
+    }
 }
 
 #[test]
-fn a_history_from_before_replicas_were_read_is_whole() {
+fn a_history_from_before_sources_and_replicas_were_recorded_is_whole() {
     let (dir, _) = write_all(&[sample_send()], &[], &[]);
     let events = dir.path().join(FILES[0]);
     let text = std::fs::read_to_string(&events).expect("events");
-    let seal = text.find(",\"replicas\":").expect("the seal of the replicas");
+    let seal = text.find(",\"sources\":").expect("the seals of what came later");
     std::fs::write(&events, format!("{}}}}}\n", &text[..seal])).expect("an older history");
-    std::fs::remove_file(dir.path().join(FILES[3])).expect("no such file then");
+    for file in &FILES[3..] {
+        std::fs::remove_file(dir.path().join(file)).expect("no such file then");
+    }
     assert_eq!(reader::read(dir.path()).expect("a readable history").closure, Closure::Whole);
 }
 

@@ -11,7 +11,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use super::columns::{self, Columnar};
 use super::recorder::{Header, RecorderError, Totals};
 use super::seal::{FileSum, SummedFile};
-use super::{Event, EventKind, ReadRow, ReplicaRow, Seal, SendRow};
+use super::{Event, EventKind, ReadRow, ReplicaRow, Seal, SendRow, SourceRow};
 use crate::kafka::TimeNs;
 
 /// The name of the file of events.
@@ -24,6 +24,7 @@ const ROWS_PER_BATCH: usize = 65_536;
 pub(super) enum Rows {
     Sends(Vec<SendRow>),
     Reads(Vec<ReadRow>),
+    Sources(Vec<SourceRow>),
     Replicas(Vec<ReplicaRow>),
 }
 
@@ -33,6 +34,7 @@ pub(super) struct Writer {
     events_path: PathBuf,
     sends: RowFile<SendRow>,
     reads: RowFile<ReadRow>,
+    sources: RowFile<SourceRow>,
     replicas: RowFile<ReplicaRow>,
     tap: Option<std::sync::mpsc::Sender<Event>>,
     written: u64,
@@ -60,6 +62,7 @@ impl Writer {
             events_path,
             sends: RowFile::new(create(SendRow::FILE)?, header)?,
             reads: RowFile::new(create(ReadRow::FILE)?, header)?,
+            sources: RowFile::new(create(SourceRow::FILE)?, header)?,
             replicas: RowFile::new(create(ReplicaRow::FILE)?, header)?,
             tap,
             written: 0,
@@ -86,6 +89,7 @@ impl Writer {
         match rows {
             Rows::Sends(rows) => self.sends.append(rows),
             Rows::Reads(rows) => self.reads.append(rows),
+            Rows::Sources(rows) => self.sources.append(rows),
             Rows::Replicas(rows) => self.replicas.append(rows),
         }
     }
@@ -95,6 +99,7 @@ impl Writer {
         self.events.flush().map_err(|error| failed(&self.events_path, &error))?;
         self.sends.flush()?;
         self.reads.flush()?;
+        self.sources.flush()?;
         self.replicas.flush()
     }
 
@@ -102,6 +107,7 @@ impl Writer {
     pub(super) fn close_rows(&mut self) -> Result<(), String> {
         self.sends.close()?;
         self.reads.close()?;
+        self.sources.close()?;
         self.replicas.close()?;
         self.events.flush().map_err(|error| failed(&self.events_path, &error))
     }
@@ -115,6 +121,7 @@ impl Writer {
             events: self.events.get_ref().sum(),
             sends: self.sends.sum(),
             reads: self.reads.sum(),
+            sources: Some(self.sources.sum()),
             replicas: Some(self.replicas.sum()),
         };
         self.event(&Event { time_ns, kind: EventKind::RunEnded { sends, reads, seal } })?;
@@ -129,6 +136,7 @@ impl Writer {
             events: self.written,
             sends: self.sends.written,
             reads: self.reads.written,
+            sources: self.sources.written,
             replicas: self.replicas.written,
         }
     }

@@ -199,6 +199,7 @@ fn scenario(name: &str) -> Scenario {
             commit: CommitMode::AfterProcess,
             config: BTreeMap::new(),
         }],
+        transformers: Vec::new(),
         phases: Phases {
             warmup: Duration::from_secs(5),
             chaos: Duration::from_secs(30),

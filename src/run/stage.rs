@@ -190,7 +190,7 @@ impl Stage {
             }
             (ClusterKind::Attach, attach) => {
                 let attach = attach.as_ref().expect("a validated scenario says where its cluster is");
-                let groups: Vec<String> = scenario.groups.iter().map(|group| group.name.clone()).collect();
+                let groups: Vec<String> = scenario.all_groups().map(|group| group.name.clone()).collect();
                 Arc::new(
                     AttachCluster::attach(&scenario.cluster, attach, &self.label, &scenario.topics, &groups, ledger)
                         .await?,
@@ -319,6 +319,7 @@ impl Stage {
         let drained = blocking(move || {
             workload.finish_producers(FLUSH_LIMIT);
             workload.end_leftovers(LEFTOVERS_LIMIT);
+            workload.finish_transformers(&access, &topics, limit)?;
             // A partition that nobody answers for must not keep the others from being read, so it gets a share of the time.
             let ends = workload.end_offsets(&access, &topics, limit / 3)?;
             for missing in &ends.missing {

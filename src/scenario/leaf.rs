@@ -11,7 +11,7 @@ use super::problem::Problems;
 use super::read::{At, FromToml, integer, span_of};
 use super::suggest::{listed, nearest};
 use super::units::{self, NotAQuantity};
-use super::{ClusterKind, CommitMode, EmptyTarget, Metric, Rate, Spread};
+use super::{ClusterKind, CommitMode, EmptyTarget, Metric, OffsetsCommitted, Rate, Spread};
 use crate::anomaly::{CheckName, Expectation};
 use crate::fault::Target;
 use crate::kafka::is_secret;
@@ -207,6 +207,10 @@ choices!(CommitMode:
     "after-process" => CommitMode::AfterProcess,
     "before-process" => CommitMode::BeforeProcess,
     "auto" => CommitMode::Auto,
+);
+choices!(OffsetsCommitted:
+    "in-transaction" => OffsetsCommitted::InTransaction,
+    "afterwards" => OffsetsCommitted::Afterwards,
 );
 choices!(EmptyTarget:
     "fail" => EmptyTarget::Fail,

@@ -12,7 +12,7 @@ use super::fault_table::{self, RawKind};
 use super::leaf::{ByteRange, Bytes, Expectations, Properties, Ratio};
 use super::problem::{Problems, Span};
 use super::read::{At, FromToml, TOP_LEVEL_KEYS, raw_table};
-use super::{ClusterKind, CommitMode, EmptyTarget, Metric, Rate, Spread};
+use super::{ClusterKind, CommitMode, EmptyTarget, Metric, OffsetsCommitted, Rate, Spread};
 use crate::fault::{FaultId, FaultKind};
 use crate::kafka::Endpoint;
 
@@ -79,6 +79,8 @@ raw_table! {
         producers = "producer": Vec<At<RawProducer>>,
         /// The consumer groups. Without them: none; the drain reads everything anyway.
         groups = "consumer-group": Vec<At<RawGroup>>,
+        /// What consumes, transforms and produces. Without them: nothing.
+        transformers = "transformer": Vec<At<RawTransformer>>,
         /// The phases.
         phases = "phases": RawPhases,
         /// The faults. Without them the run is a baseline.
@@ -186,6 +188,26 @@ raw_table! {
         /// When members commit. Without it: `after-process`.
         commit = "commit": CommitMode,
         /// librdkafka properties, over the defaults.
+        config = "config": Properties,
+    }
+}
+
+raw_table! {
+    /// `[[transformer]]`.
+    RawTransformer, "[[transformer]]" {
+        /// Its name, and the `group.id` that its instances read through. Required.
+        name = "name": String,
+        /// How many instances. Without it: 1.
+        count = "count": u32,
+        /// The topic it reads. Required.
+        from = "from": String,
+        /// The topic it writes one record to for each that it read. Required.
+        to = "to": String,
+        /// How what it writes is put into transactions. Required.
+        transactions = "transactions": RawTransactions,
+        /// Where the offsets of what it read are committed. Without it: `in-transaction`.
+        offsets = "offsets": OffsetsCommitted,
+        /// librdkafka properties of its producers, over the defaults.
         config = "config": Properties,
     }
 }

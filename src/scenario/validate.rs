@@ -22,6 +22,7 @@ mod retention;
 mod safety;
 mod timing;
 mod transactions;
+mod transformer;
 mod warnings;
 mod wipe;
 
@@ -42,6 +43,7 @@ pub(super) fn validate(raw: &RawScenario, problems: &mut Problems) -> Option<Sce
         topics: cluster::topics(raw, problems),
         producers: load::producers(raw, problems),
         groups: load::groups(raw, problems),
+        transformers: transformer::transformers(raw, problems),
         phases: phases(raw, problems),
         faults: faults::faults(raw, problems),
         safety: safety::safety(raw, problems),

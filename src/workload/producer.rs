@@ -5,30 +5,29 @@
 //! ends the client: what was in flight is resolved by the outcome table, and the producer lives on as a new process. So does
 //! one that was fenced, under the same transactional id ([`super::transaction`]).
 
+pub mod life;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
-use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::error::KafkaResult;
+use rdkafka::producer::Producer as _;
 use serde::{Deserialize, Serialize};
 
 use super::choices::{Choices, Draft};
-use super::close;
-use super::errors::ClientErrors;
-use super::held::{Cause, Held};
-use super::in_flight::{Mode, Pending, SendContext, error_code};
-use super::outcome::{Acks, TransactionEnd};
+use super::held::Cause;
+use super::in_flight::Pending;
+use super::outcome::Acks;
 use super::pace::Pace;
-use super::payload::{self, Place, Stamp};
 use super::serve::{rest, serve};
 use super::shared::{Shared, StopOrder};
-use super::transaction::{self, Next, Told, Transactions};
-use crate::history::{EventKind, ProcessRole};
-use crate::kafka::{Outcome, Partition, ProcessId, RecordId, Sequence, TimeNs, TopicIndex};
+use super::transaction::{self, Next, Offered, Transactions};
+use crate::history::EventKind;
+use crate::kafka::{Partition, Sequence, TopicIndex};
 use crate::scenario::{Rate, TransactionSpec};
+use life::{Attempt, Invoked, Life};
 
 /// How many records are sent between two polls.
 const BURST: usize = 128;
@@ -39,8 +38,6 @@ const ROWS_EVERY_NS: u64 = 100_000_000;
 const NAP: Duration = Duration::from_micros(500);
 /// How long a producer waits after librdkafka refused a record for good, lest refusals flood the history.
 const AFTER_REFUSAL: Duration = Duration::from_millis(10);
-/// How long purged records may take to be reported.
-const PURGE_LIMIT: Duration = Duration::from_secs(5);
 /// Lives begin this far apart at least.
 const BETWEEN_LIVES: Duration = Duration::from_secs(1);
 
@@ -169,36 +166,9 @@ impl Producer {
     }
 
     fn begin_life(&mut self) -> KafkaResult<Life> {
-        let assignment = &self.assignment;
-        let Shared { recorder, counters, ids, .. } = &self.shared;
-        let process = ids.next();
-        let errors = ClientErrors::new(process, recorder.clone());
-        let mode = if assignment.transactions.is_some() { Mode::InTransactions } else { Mode::Alone };
-        let table = (process, assignment.topic_index, assignment.in_flight.max(1) as usize, mode);
-        let context = SendContext::new(errors, recorder.clock(), assignment.acks, Arc::clone(counters), table);
-        let client = assignment.config.create_with_context(context)?;
-        let role =
-            ProcessRole::Producer { name: assignment.name.clone(), index: assignment.index, incarnation: self.lives };
-        self.shared.gauge.begins(process, self.lives);
+        let life = Life::begin(&self.assignment, &self.shared, self.lives)?;
         self.lives += 1;
-        let label = role.label();
-        recorder.event(EventKind::ProcessStarted { process, role });
-        let Assignment { topic, partitions, seed, .. } = assignment;
-        let transactions = assignment.transactions.map(|spec| {
-            let told = Told::new(recorder.clone(), process, topic, partitions);
-            Transactions::new(spec, *seed, told)
-        });
-        Ok(Life {
-            process,
-            label,
-            client,
-            transactions,
-            sequences: vec![0; partitions.len()],
-            payload: Vec::new(),
-            key: Vec::new(),
-            held: Held::new(process, recorder.now()),
-            rows_sent_ns: recorder.now(),
-        })
+        Ok(life)
     }
 }
 
@@ -219,23 +189,11 @@ enum Halt {
     Doubt,
 }
 
-/// A record that is in the table of sends in flight and about to be handed over.
+/// A record that is about to be handed over, and the number of its key.
 #[derive(Clone, Copy)]
-struct Invoked {
-    slot: usize,
-    chosen: usize,
+struct Drawn {
+    record: Invoked,
     key: u32,
-    pending: Pending,
-}
-
-/// What one attempt to send came to.
-enum Attempt {
-    Taken,
-    Full(Cause),
-    Refused,
-    /// The transaction takes no more.
-    Spoilt,
-    Fatal,
 }
 
 /// What one burst of attempts came to.
@@ -247,19 +205,6 @@ enum Burst {
     Full(Cause),
     Refused,
     Fatal,
-}
-
-/// One incarnation: a client, its process id, and its sequence numbers.
-struct Life {
-    process: ProcessId,
-    label: String,
-    client: BaseProducer<SendContext>,
-    transactions: Option<Transactions>,
-    sequences: Vec<u64>,
-    payload: Vec<u8>,
-    key: Vec<u8>,
-    held: Held,
-    rows_sent_ns: TimeNs,
 }
 
 impl Life {
@@ -292,7 +237,8 @@ impl Life {
                 return Halt::Fatal;
             }
             if self.transactions.as_ref().is_some_and(Transactions::is_over)
-                && self.end_transaction(shared, || stop.deadline()) == Next::NewLife
+                && let Some(ended) = self.end_transaction(shared, Offered::Nothing, || stop.deadline())
+                && ended.next == Next::NewLife
             {
                 return Halt::Doubt;
             }
@@ -334,14 +280,15 @@ impl Life {
         if invoked.is_empty() {
             return if waiting == 0 { Burst::Idle } else { Burst::Full(Cause::InFlight) };
         }
-        shared.herald.sends(self.process, assignment.topic_index, invoked.iter().map(|send| &send.pending));
-        let mut sent = 0;
+        shared.herald.sends(self.process, assignment.topic_index, invoked.iter().map(|send| &send.record.pending));
+        let (mut sent, mut key) = (0, Vec::new());
         let burst = loop {
             let Some(next) = invoked.get(sent) else {
                 let full = invoked.len() < waiting;
                 break if full { Burst::Full(Cause::InFlight) } else { Burst::Sent };
             };
-            match self.attempt(assignment, shared, next) {
+            write_key(&mut key, next.key);
+            match self.send(assignment, shared, &next.record, &key) {
                 Attempt::Taken => {}
                 Attempt::Refused => {
                     choices.done();
@@ -360,7 +307,7 @@ impl Life {
         };
         self.transactions.iter_mut().for_each(|transactions| transactions.add(sent));
         let mut ledger = self.client.context().ledger();
-        invoked[sent..].iter().for_each(|unsent| ledger.withdraw(unsent.slot));
+        invoked[sent..].iter().for_each(|unsent| ledger.withdraw(unsent.record.slot));
         burst
     }
 
@@ -372,7 +319,7 @@ impl Life {
         shared: &Shared,
         pace: &Pace,
         drafts: impl ExactSizeIterator<Item = &'a Draft>,
-    ) -> Vec<Invoked> {
+    ) -> Vec<Drawn> {
         let mut next = self.sequences.clone();
         let invoke_ns = shared.recorder.now();
         let mut ledger = self.client.context().ledger();
@@ -388,127 +335,13 @@ impl Life {
             };
             let Some(slot) = ledger.enter(pending) else { break };
             next[chosen] += 1;
-            invoked.push(Invoked { slot, chosen, key: draft.key, pending });
+            invoked.push(Drawn { record: Invoked { slot, chosen, pending }, key: draft.key });
         }
         invoked
     }
+}
 
-    /// Hands one record to librdkafka.
-    fn attempt(&mut self, assignment: &Assignment, shared: &Shared, invoked: &Invoked) -> Attempt {
-        let Invoked { slot, chosen, key, pending } = *invoked;
-        let Pending { partition, sequence, bytes, invoke_ns, .. } = pending;
-        self.key.clear();
-        write!(self.key, "k{key}").expect("a vector takes every write");
-        let record = RecordId { process: self.process, sequence };
-        let target = Place { topic: assignment.topic_index, partition };
-        let stamp = Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, bytes };
-        payload::encode(&mut self.payload, &stamp, &self.key);
-        let message = BaseRecord::with_opaque_to(&assignment.topic, slot)
-            .partition(partition.0)
-            .key(self.key.as_slice())
-            .payload(self.payload.as_slice());
-        let taken = match self.client.send(message).map_err(|(error, _)| error) {
-            Ok(()) => Attempt::Taken,
-            Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
-                return Attempt::Full(Cause::ClientQueue);
-            }
-            Err(KafkaError::MessageProduction(RDKafkaErrorCode::Fatal)) => return Attempt::Fatal,
-            Err(KafkaError::MessageProduction(RDKafkaErrorCode::State)) if self.transactions.is_some() => {
-                return Attempt::Spoilt;
-            }
-            Err(error) => {
-                let context = self.client.context();
-                context.ledger().refuse(slot, error_code(&error), shared.recorder.now());
-                context.errors.note(&error, &format!("a record was refused: {error}"));
-                shared.counters.add_outcome(Outcome::Fail);
-                Attempt::Refused
-            }
-        };
-        self.sequences[chosen] += 1;
-        shared.counters.add_sent(1);
-        shared.gauge.add_sent(1);
-        taken
-    }
-
-    /// Ends the transaction under way, whose records become rows.
-    fn end_transaction(&mut self, shared: &Shared, stop: impl Fn() -> Option<Instant> + Copy) -> Next {
-        let Some(transactions) = &mut self.transactions else { return Next::GoOn };
-        let ended = transactions.end(&self.client, &self.sequences, stop);
-        self.settle(shared, ended.end);
-        ended.next
-    }
-
-    fn settle(&self, shared: &Shared, end: TransactionEnd) {
-        for outcome in transaction::settle(&self.client, end) {
-            shared.counters.add_outcome(outcome);
-        }
-    }
-
-    /// Tells the history if the client was told that another one writes in its place.
-    fn tell_if_fenced(&self, shared: &Shared) -> bool {
-        let Some((code, message)) = transaction::fenced(&self.client) else { return false };
-        shared.recorder.event(EventKind::ClientError { process: self.process, code, message });
-        true
-    }
-
-    /// Gives the recorder the rows that wait, if they are `enough` or have waited long.
-    fn hand_over_rows(&mut self, shared: &Shared, enough: usize) {
-        let now = shared.recorder.now();
-        let rows = {
-            let mut ledger = self.client.context().ledger();
-            let waiting = ledger.waiting();
-            if waiting == 0 || (waiting < enough && now.since(self.rows_sent_ns) < ROWS_EVERY_NS) {
-                return;
-            }
-            ledger.take_rows()
-        };
-        self.rows_sent_ns = now;
-        shared.counters.note_acked_ends(&rows);
-        let acked = rows.iter().filter(|row| row.outcome == Outcome::Ok).count();
-        shared.gauge.add_acked(acked as u64, now);
-        self.held.add(Cause::Recorder, shared.recorder.sends(rows));
-    }
-
-    /// Waits for what is in flight until `deadline`, purges the rest, accounts for all of it, and lets the client go.
-    fn close(mut self, shared: &Shared, deadline: Instant, reason: &str) {
-        let is_well = !self.client.context().errors.is_fatal();
-        if is_well && self.transactions.as_ref().is_some_and(Transactions::is_open) {
-            self.end_transaction(shared, || Some(deadline));
-        }
-        self.poll_until_settled(shared, deadline);
-        if self.client.context().ledger().in_flight() > 0 {
-            self.client.purge(PurgeConfig::default().queue().inflight().non_blocking());
-            self.poll_until_settled(shared, Instant::now() + PURGE_LIMIT);
-        }
-        if let Some(transactions) = &mut self.transactions {
-            let end = transactions.give_up(&self.client, &self.sequences);
-            self.settle(shared, end);
-        }
-        let (invoked, resolved, unexpected) = {
-            let mut ledger = self.client.context().ledger();
-            for _ in 0..ledger.abandon(shared.recorder.now()) {
-                shared.counters.add_outcome(Outcome::Info);
-            }
-            (ledger.invoked, ledger.resolved, ledger.unexpected)
-        };
-        self.hand_over_rows(shared, 0);
-        let Shared { recorder, .. } = shared;
-        if invoked != resolved || unexpected > 0 {
-            let message = format!(
-                "{} invoked {invoked} sends but accounted for {resolved}, with {unexpected} reports of no send",
-                self.label
-            );
-            recorder.event(EventKind::HarnessError { message });
-        }
-        self.client.context().errors.mute();
-        recorder.event(EventKind::ProcessEnded { process: self.process, reason: reason.to_owned() });
-        close::destroy(self.client, &self.label, recorder, close::DESTROY_LIMIT);
-    }
-
-    fn poll_until_settled(&mut self, shared: &Shared, deadline: Instant) {
-        while self.client.context().ledger().in_flight() > 0 && Instant::now() < deadline {
-            rest(&self.client, NAP);
-            self.hand_over_rows(shared, ROWS_PER_BATCH);
-        }
-    }
+fn write_key(key: &mut Vec<u8>, number: u32) {
+    key.clear();
+    write!(key, "k{number}").expect("a vector takes every write");
 }

@@ -83,6 +83,7 @@ fn scenario(producers: Vec<ProducerSpec>, groups: Vec<GroupSpec>) -> Scenario {
         }],
         producers,
         groups,
+        transformers: Vec::new(),
         phases: Phases { warmup: second, chaos: second, recovery: second, drain: second },
         faults: vec![],
         safety: crate::scenario::Safety::default(),

@@ -15,6 +15,8 @@ mod told;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
@@ -58,6 +60,30 @@ struct Open {
     intent: Intent,
     /// librdkafka takes no more records: something in it went wrong.
     is_spoilt: bool,
+}
+
+/// What a transaction is to hold besides records.
+#[derive(Clone, Copy)]
+pub enum Offered<'a> {
+    /// Nothing.
+    Nothing,
+    /// A consumer group's next offsets (KIP-98), which are the group's once the transaction is committed. The coordinator
+    /// refuses those of a member that the group has gone on without (KIP-447).
+    Offsets {
+        /// By partition.
+        next: &'a TopicPartitionList,
+        /// Who the member was when it read up to there.
+        member: &'a ConsumerGroupMetadata,
+    },
+}
+
+impl Offered<'_> {
+    fn send(self, client: &BaseProducer<SendContext>) -> KafkaResult<()> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Offsets { next, member } => client.send_offsets_to_transaction(next, member, SLICE),
+        }
+    }
 }
 
 /// Whether the producer's life goes on after a call.
@@ -136,12 +162,14 @@ impl Transactions {
         Ok(())
     }
 
-    /// Ends the one under way: by its commit if all of its records are acknowledged and the seed does not have it aborted, else
-    /// by its abort. Its records, which are those below the sequences `next`, become rows. Blocks.
+    /// Ends the one under way: by its commit if all of its records are acknowledged, what is `offered` besides them is taken,
+    /// and the seed does not have it aborted, else by its abort. Its records, which are those below the sequences `next`, become
+    /// rows. Blocks.
     pub fn end(
         &mut self,
         client: &BaseProducer<SendContext>,
         next: &[u64],
+        offered: Offered<'_>,
         stop: impl Fn() -> Option<Instant> + Copy,
     ) -> Ended {
         let Some(open) = self.open.take() else { return Ended { end: TransactionEnd::Aborted, next: Next::GoOn } };
@@ -151,7 +179,12 @@ impl Transactions {
             rest(client, PAUSE);
         }
         let complete = client.context().ledger().may_commit() && !is_up();
-        let result = if complete && open.intent == Intent::Commit {
+        let is_to_commit = complete && open.intent == Intent::Commit;
+        let taken = if is_to_commit { patiently(client, stop, |client| offered.send(client)) } else { Ok(()) };
+        if let Err(error) = &taken {
+            client.context().errors.note(error, &format!("a transaction did not take its offsets: {error}"));
+        }
+        let result = if is_to_commit && taken.is_ok() {
             self.told.closes(TransactionEnding::Commit, next);
             patiently(client, stop, |client| client.commit_transaction(SLICE)).map(|()| TransactionEnd::Committed)
         } else {

@@ -3,6 +3,8 @@
 //!
 //! They take turns, because a cluster of three brokers takes what a small machine has.
 
+mod controls;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -93,11 +95,11 @@ fn check(place: &Place, directory: &Path) -> Assert {
     Assert::from_std(command)
 }
 
-/// Whether these scenarios give a check something to examine: no group of theirs commits before it processes, and no producer
-/// runs transactions.
+/// Whether these scenarios give a check something to examine: no group of theirs commits before it processes, no producer runs
+/// transactions, and nothing is transformed.
 fn has_subject(check: CheckName) -> bool {
-    use CheckName::{AbortedRead, CrashSkip, PrecommittedRead, TornTransaction};
-    !matches!(check, CrashSkip | AbortedRead | PrecommittedRead | TornTransaction)
+    use CheckName::{AbortedRead, CrashSkip, ExactlyOnce, PrecommittedRead, TornTransaction};
+    !matches!(check, CrashSkip | AbortedRead | PrecommittedRead | TornTransaction | ExactlyOnce)
 }
 
 /// What holds of every run in which Kafka has to lose nothing.

@@ -76,6 +76,7 @@ pub fn scenario(producers: Vec<ProducerSpec>, groups: Vec<GroupSpec>) -> Scenari
         }],
         producers,
         groups,
+        transformers: Vec::new(),
         phases: Phases { warmup: second, chaos: second, recovery: second, drain: second },
         faults: vec![],
         safety: wiber_chaos::scenario::Safety::default(),

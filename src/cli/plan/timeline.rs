@@ -51,6 +51,10 @@ fn write_head(out: &mut String, scenario: &Scenario, plan: &Plan, style: Style) 
         let members = plural(group.members, "member");
         writeln!(out, "  {}: {members} reading {}", group.name, group.topics.join(", "))?;
     }
+    for transformer in &scenario.transformers {
+        let instances = plural(transformer.group.members, "transformer");
+        writeln!(out, "  {}: {instances} from {} to {}", transformer.name(), transformer.from(), transformer.to())?;
+    }
     Ok(())
 }
 

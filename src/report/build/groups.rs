@@ -11,7 +11,7 @@ use crate::scenario::Scenario;
 /// One entry a group, by name: those of the scenario and any other that a process belonged to.
 pub(super) fn reports(history: &History, scenario: &Scenario) -> Vec<GroupReport> {
     let mut groups: BTreeMap<&str, GroupReport> = BTreeMap::new();
-    for spec in &scenario.groups {
+    for spec in scenario.all_groups() {
         groups.insert(&spec.name, empty(&spec.name));
     }
     let group_of = |process: &ProcessId| match history.processes.get(process) {

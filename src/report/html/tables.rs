@@ -20,30 +20,36 @@ pub(super) fn faults(report: &Report) -> Markup {
                 th scope="col" class="number" { "Groups settled" } th scope="col" class="number" { "Caught up after heal" }
                 th scope="col" class="number" { "Sends overlapping" }
             } }
-            tbody { @for (line, band) in report.verdict.faults.iter().zip(&report.faults) { (fault(line, band)) } }
+            @for (line, band) in report.verdict.faults.iter().zip(&report.faults) { (fault(line, band)) }
         }
     };
     scrolled("Faults", &table)
 }
 
+/// Its figures in one row, and what is said of it across all columns below them.
 fn fault(line: &FaultLine, band: &FaultBand) -> Markup {
     let standing = Standing::of_fault(line);
     html! {
-        tr class=(class_of(standing)) {
-            td { (pill(standing, if line.proven { "proven" } else { "not proven" })) }
-            th scope="row" {
-                span class="name" { (line.id) }
-                span class="aside" { (band.sentence) }
-                span class="note" { "Proof: " (line.proof) }
+        tbody class="fault" {
+            tr class=(class_of(standing)) {
+                td { (pill(standing, if line.proven { "proven" } else { "not proven" })) }
+                th scope="row" { span class="name" { (line.id) } }
+                td class="number" { (format::or_dash(line.injected_ms, format::moment_ms)) }
+                td class="number" { (format::or_dash(line.healed_ms, format::moment_ms)) }
+                td class="number" { (format::or_dash(line.recovery_ms, format::duration_ms)) }
+                td class="number" { (format::duration_ms(line.unavailability_ms)) }
+                td class="number" { (format::duration_ms(line.consume_stall_ms)) }
+                td class="number" { (format::or_dash(line.settled_ms, format::duration_ms)) }
+                td class="number" { (format::or_dash(line.caught_up_ms, format::duration_ms)) }
+                td class="number" { (format::count(line.sends_overlapping)) }
             }
-            td class="number" { (format::or_dash(line.injected_ms, format::moment_ms)) }
-            td class="number" { (format::or_dash(line.healed_ms, format::moment_ms)) }
-            td class="number" { (format::or_dash(line.recovery_ms, format::duration_ms)) }
-            td class="number" { (format::duration_ms(line.unavailability_ms)) }
-            td class="number" { (format::duration_ms(line.consume_stall_ms)) }
-            td class="number" { (format::or_dash(line.settled_ms, format::duration_ms)) }
-            td class="number" { (format::or_dash(line.caught_up_ms, format::duration_ms)) }
-            td class="number" { (format::count(line.sends_overlapping)) }
+            tr class={ (class_of(standing)) " told" } {
+                td {}
+                td colspan="9" {
+                    span class="aside" { (band.sentence) }
+                    span class="note" { "Proof: " (line.proof) }
+                }
+            }
         }
     }
 }

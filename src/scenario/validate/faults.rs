@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     again, attach, cluster, fence, full_disk, items, keepsakes, load, names, overlap, phases_of, require, timing,
+    transformer,
 };
 use crate::fault::{FaultId, FaultKind, Need, Target};
 use crate::kafka::{BrokerId, TopicPartition};
@@ -68,6 +69,7 @@ pub(super) fn faults(raw: &RawScenario, problems: &mut Problems) -> Vec<FaultSpe
         again::check(raw, &placed, problems);
         timing::check(raw, &placed, problems);
         fence::check(raw, &placed, problems);
+        transformer::check_faults(raw, &placed, problems);
         full_disk::check(raw, &placed, problems);
         if let Some(phases) = phases_of(raw) {
             overlap::check(&placed, &phases, problems);
@@ -204,10 +206,15 @@ fn check_target(raw: &RawScenario, At { value, span }: &At<Target>, problems: &m
         Target::Follower(partition) | Target::Followers(partition) => {
             check_partition(raw, partition, 2, span, problems);
         }
-        Target::Coordinator(group) | Target::Group(group) => check_group(raw, group, span, problems),
+        Target::Coordinator(group) => {
+            let transformers = items(&raw.transformers).map(|transformer| transformer.name.value());
+            check_group(groups(raw).chain(transformers).collect(), group, span, problems);
+        }
+        Target::Group(group) => check_group(groups(raw).collect(), group, span, problems),
         Target::Producer { name, index } => {
-            let declared: Vec<_> =
-                items(&raw.producers).map(|producer| (producer.name.value(), producer.count.or(1))).collect();
+            let out = transformer::producers(raw);
+            let producers = items(&raw.producers).map(|producer| (producer.name.value(), producer.count.or(1)));
+            let declared: Vec<_> = producers.chain(out.iter().map(|(name, count)| (name.as_ref(), *count))).collect();
             check_client("producer", &declared, name, *index, span, problems);
         }
         Target::Member { group, index } => {
@@ -271,12 +278,15 @@ fn check_partition(
     }
 }
 
-fn check_group(raw: &RawScenario, group: &str, span: &Span, problems: &mut Problems) {
-    let mut declared = items(&raw.groups).map(|group| group.name.value());
-    if declared.any(|name| name.is_none_or(|name| name == group)) {
+fn groups(raw: &RawScenario) -> impl Iterator<Item = Option<&String>> {
+    items(&raw.groups).map(|group| group.name.value())
+}
+
+fn check_group(declared: Vec<Option<&String>>, group: &str, span: &Span, problems: &mut Problems) {
+    if declared.iter().any(|name| name.is_none_or(|name| name == group)) {
         return;
     }
-    let known: Vec<String> = items(&raw.groups).filter_map(|group| group.name.value().cloned()).collect();
+    let known: Vec<String> = declared.into_iter().flatten().cloned().collect();
     problems
         .error(span, format!("there is no consumer group `{group}`"), "not declared by any [[consumer-group]]")
         .help(names::help_for_unknown(group, "consumer group", &known));

@@ -26,7 +26,7 @@ pub(super) fn check(raw: &RawScenario, placed: &[Placed<'_>], problems: &mut Pro
 }
 
 /// Whom it strikes, once `same:` is followed; `None` where that leads in a circle or nowhere, which is refused elsewhere.
-fn origin<'a>(placed: &'a [Placed<'_>], fault: &'a FaultSpec) -> Option<&'a Target> {
+pub(super) fn origin<'a>(placed: &'a [Placed<'_>], fault: &'a FaultSpec) -> Option<&'a Target> {
     let mut current = fault;
     for _ in 0..=placed.len() {
         let Target::Same(other) = &current.target else { return Some(&current.target) };

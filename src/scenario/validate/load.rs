@@ -8,9 +8,9 @@ use crate::scenario::read::At;
 use crate::scenario::{CommitMode, GroupSpec, ProducerSpec, Rate, units};
 
 /// Each has a thread and connections of its own.
-const MOST_CLIENTS: u32 = 1000;
+pub(super) const MOST_CLIENTS: u32 = 1000;
 const MOST_KEYS: u32 = 1_000_000;
-const MOST_IN_FLIGHT: u32 = 1_000_000;
+pub(super) const MOST_IN_FLIGHT: u32 = 1_000_000;
 const DEFAULT_PER_SECOND: f64 = 1000.0;
 const DEFAULT_SIZE_BYTES: u64 = 128;
 const DEFAULT_KEYS: u32 = 100;
@@ -55,7 +55,9 @@ fn one_producer(raw: &RawScenario, producer: &RawProducer, problems: &mut Proble
         size_bytes: (narrow(size.0), narrow(size.1)),
         keys: count(&producer.keys, "keys", DEFAULT_KEYS, MOST_KEYS, problems),
         in_flight,
-        transactions: transactions::read(producer, in_flight, cluster::kind(raw), problems),
+        transactions: producer.transactions.get().map(|transactions| {
+            transactions::read(transactions, &producer.config, in_flight, cluster::kind(raw), problems)
+        }),
         config: producer.config.value().map(Properties::to_map).unwrap_or_default(),
     }
 }

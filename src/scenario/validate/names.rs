@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::transformer::PRODUCERS_SUFFIX;
 use super::{items, require};
 use crate::scenario::problem::Problems;
 use crate::scenario::raw::RawScenario;
@@ -57,15 +58,33 @@ pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a At<String>>
     }
 }
 
-/// A producer and a group never share a name: the plan's seeds and the reports go by it.
+/// Clients of two kinds never share a name: the plan's seeds and the reports go by it. A transformer has two, its group's and
+/// its producers'.
 pub(super) fn clients_are_distinct(raw: &RawScenario, problems: &mut Problems) {
-    for group in items(&raw.groups).filter_map(|group| group.name.get()) {
-        let same = |name: &&At<String>| name.value == group.value;
-        if let Some(producer) = items(&raw.producers).filter_map(|producer| producer.name.get()).find(same) {
-            problems
-                .error(&group.span, format!("a producer and a group are both named `{}`", group.value), "the group")
-                .and_at(producer.span.clone(), "the producer")
-                .help("give each its own name: plans and reports go by it");
+    let producers = items(&raw.producers).filter_map(|producer| producer.name.get()).map(|at| (at, "producer", ""));
+    let groups = items(&raw.groups).filter_map(|group| group.name.get()).map(|at| (at, "group", ""));
+    let transformers = || items(&raw.transformers).filter_map(|transformer| transformer.name.get());
+    let readers = transformers().map(|at| (at, "transformer", ""));
+    let writers = transformers().map(|at| (at, "transformer", PRODUCERS_SUFFIX));
+    let mut first: BTreeMap<String, (&At<String>, &str)> = BTreeMap::new();
+    for (at, kind, suffix) in producers.chain(groups).chain(readers).chain(writers) {
+        let name = format!("{}{suffix}", at.value);
+        // Two of one kind are told of where that kind is looked at.
+        match first.get(&name) {
+            Some((_, other)) if *other == kind && suffix.is_empty() => {}
+            Some((other, other_kind)) => {
+                problems
+                    .error(
+                        &at.span,
+                        format!("a {other_kind} and a {kind} are both named `{name}`"),
+                        format!("the {kind}"),
+                    )
+                    .and_at(other.span.clone(), format!("the {other_kind}"))
+                    .help("give each its own name: plans and reports go by it");
+            }
+            None => {
+                first.insert(name, (at, kind));
+            }
         }
     }
 }

@@ -1,12 +1,13 @@
-//! `transactions` of a `[[producer]]`: what can be put into one, and what a transactional producer cannot be told besides.
+//! `transactions` of a `[[producer]]` or a `[[transformer]]`: what can be put into one, and what a transactional producer cannot
+//! be told besides.
 
 use std::time::Duration;
 
 use super::{client, count, require};
 use crate::scenario::leaf::{Properties, Property, Ratio};
 use crate::scenario::problem::{Problems, Span};
-use crate::scenario::raw::{RawProducer, RawTransactions};
-use crate::scenario::read::At;
+use crate::scenario::raw::RawTransactions;
+use crate::scenario::read::{At, Field};
 use crate::scenario::{ClusterKind, TransactionSpec, units};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -16,14 +17,14 @@ const MOST_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// All of them, in millionths.
 const WHOLE: u32 = 1_000_000;
 
-/// Reads them; `in_flight` is how many records the producer may have in flight.
+/// Reads them; `config` is their producer's, and `in_flight` is how many records that may have in flight.
 pub(super) fn read(
-    producer: &RawProducer,
+    At { value: raw, span }: &At<RawTransactions>,
+    config: &Field<Properties>,
     in_flight: u32,
     kind: Option<ClusterKind>,
     problems: &mut Problems,
-) -> Option<TransactionSpec> {
-    let At { value: raw, span } = producer.transactions.get()?;
+) -> TransactionSpec {
     if kind == Some(ClusterKind::Mock) {
         problems
             .error(span, "a mock keeps nobody from reading what was aborted", "needs real brokers")
@@ -43,10 +44,10 @@ pub(super) fn read(
             .help("write a smaller share, such as abort = \"5%\"");
     }
     check_times(raw, spec, problems);
-    if let Some(config) = producer.config.value() {
+    if let Some(config) = config.value() {
         check_config(config, spec.timeout, span, problems);
     }
-    Some(spec)
+    spec
 }
 
 fn records(raw: &RawTransactions, in_flight: u32, problems: &mut Problems) -> u32 {

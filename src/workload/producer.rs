@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::choices::{Choices, Draft};
 use super::close;
 use super::errors::ClientErrors;
+use super::headers;
 use super::held::{Cause, Held};
 use super::in_flight::{Mode, Pending, SendContext, error_code};
 use super::outcome::{Acks, TransactionEnd};
@@ -65,6 +67,8 @@ pub struct Assignment {
     pub keys: u32,
     /// How many records may be in flight.
     pub in_flight: u32,
+    /// How many headers each record gets.
+    pub headers: u8,
     /// The seed of keys and sizes.
     pub seed: u64,
     /// What an acknowledgement means.
@@ -200,6 +204,13 @@ impl Producer {
             rows_sent_ns: recorder.now(),
         })
     }
+}
+
+/// A record's headers as librdkafka takes them.
+fn own_headers(record: RecordId, count: u8) -> OwnedHeaders {
+    let empty = OwnedHeaders::new_with_capacity(usize::from(count));
+    headers::drawn(record, count)
+        .fold(empty, |list, header| list.insert(Header { key: header.key(), value: header.value() }))
 }
 
 /// How a life ended.
@@ -401,12 +412,17 @@ impl Life {
         write!(self.key, "k{key}").expect("a vector takes every write");
         let record = RecordId { process: self.process, sequence };
         let target = Place { topic: assignment.topic_index, partition };
-        let stamp = Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, bytes };
+        let stamp =
+            Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, headers: assignment.headers, bytes };
         payload::encode(&mut self.payload, &stamp, &self.key);
-        let message = BaseRecord::with_opaque_to(&assignment.topic, slot)
+        let mut message = BaseRecord::with_opaque_to(&assignment.topic, slot)
             .partition(partition.0)
+            .timestamp(shared.recorder.clock().wall_ms(invoke_ns))
             .key(self.key.as_slice())
             .payload(self.payload.as_slice());
+        if assignment.headers > 0 {
+            message = message.headers(own_headers(record, assignment.headers));
+        }
         let taken = match self.client.send(message).map_err(|(error, _)| error) {
             Ok(()) => Attempt::Taken,
             Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {

@@ -12,6 +12,7 @@ mod columns;
 pub mod edn;
 pub mod environment;
 pub mod event;
+pub mod export;
 pub mod reader;
 pub mod recorder;
 pub mod row;

@@ -164,6 +164,15 @@ impl Outcome {
     pub fn from_u8(byte: u8) -> Option<Self> {
         [Self::Ok, Self::Fail, Self::Info].into_iter().find(|outcome| *outcome as u8 == byte)
     }
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Fail => "fail",
+            Self::Info => "info",
+        }
+    }
 }
 
 /// What a reader found when it looked inside a record.
@@ -171,11 +180,11 @@ impl Outcome {
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum ReadStatus {
-    /// Header, length, key and CRC agree, and the record lies in the partition it was sent to.
+    /// Header, length, key, CRC, Kafka's headers and the timestamp agree, and the record lies in the partition it was sent to.
     Intact = 0,
     /// It carries no header of ours, or that of another run: nobody in this run sent it.
     Foreign = 1,
-    /// The header is ours, but its length, key or CRC disagrees with the bytes.
+    /// The header is ours, but its length, key or CRC disagrees with the bytes, or Kafka's headers or the timestamp with it.
     Corrupt = 2,
     /// Intact, but in another topic or partition than it was sent to.
     Misplaced = 3,
@@ -185,6 +194,16 @@ impl ReadStatus {
     /// The status stored as this byte, or `None` when no status is.
     pub fn from_u8(byte: u8) -> Option<Self> {
         [Self::Intact, Self::Foreign, Self::Corrupt, Self::Misplaced].into_iter().find(|status| *status as u8 == byte)
+    }
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Intact => "intact",
+            Self::Foreign => "foreign",
+            Self::Corrupt => "corrupt",
+            Self::Misplaced => "misplaced",
+        }
     }
 }
 

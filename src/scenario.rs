@@ -202,6 +202,9 @@ pub enum Rate {
     Max,
 }
 
+/// The most headers that a record may be given.
+pub const HEADERS_MAX: u8 = 16;
+
 /// A set of like producers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProducerSpec {
@@ -221,6 +224,9 @@ pub struct ProducerSpec {
     pub keys: u32,
     /// How many records each may have in flight; more wait.
     pub in_flight: u32,
+    /// How many headers each record gets, at most [`HEADERS_MAX`].
+    #[serde(default)]
+    pub headers: u8,
     /// How their records are put into transactions; `None` for records without.
     #[serde(default)]
     pub transactions: Option<TransactionSpec>,

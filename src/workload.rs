@@ -17,6 +17,7 @@ pub mod drain;
 pub mod ends;
 mod errors;
 mod gauge;
+mod headers;
 mod held;
 mod in_flight;
 pub mod leftover;
@@ -462,6 +463,7 @@ impl Workload {
             size_bytes: spec.size_bytes,
             keys: spec.keys,
             in_flight: spec.in_flight,
+            headers: spec.headers,
             seed,
             acks: config::acks(&spec.config),
             transactions: spec.transactions,

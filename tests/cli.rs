@@ -281,6 +281,11 @@ fn a_killed_run_is_checked_up_to_where_it_died_and_is_never_valid() {
     let mut command = place.program();
     command.args(["history", "--format", "edn"]).arg(place.latest("long"));
     expect(command).assert().success().stdout(contains(":f :send")).stderr(contains("the history is cut"));
+
+    let mut command = place.program();
+    command.args(["history", "--format", "csv", "--table", "sends"]).arg(place.latest("long"));
+    let written = expect(command).assert().success().stderr(contains("the history is cut"));
+    written.stdout(starts_with("process,process_name,topic,").and(contains(",chatters/0.0,chat,")));
 }
 
 #[test]
@@ -303,6 +308,45 @@ fn a_stored_run_is_told_as_jepsen_tells_its_own() {
     assert_eq!(Some(sends("ok") as u64), verdict["counts"]["acked"].as_u64());
     assert!(told.lines().all(|line| line.starts_with("{:index ") && line.ends_with('}')));
     assert!(told.contains(":f :assign,") && told.ends_with(":type :ok, :f :poll, :value [[:poll {}]]}\n"));
+}
+
+#[test]
+fn a_stored_run_is_written_as_tables_into_an_empty_directory() {
+    let place = Place::new();
+    let mut command = place.run();
+    command.args(["--format", "json", "--progress", "none"]).arg(place.file("s.toml", &quick_mock("quick", "")));
+    let ran = expect(command).assert().success();
+    let verdict: Value = serde_json::from_slice(&ran.get_output().stdout).expect("stdout is JSON");
+    let history = |args: &[&str]| {
+        let mut command = place.program();
+        command.current_dir(place.path("")).arg("history").arg(place.latest("quick")).args(args);
+        expect(command).assert()
+    };
+
+    history(&["--format", "csv", "--out", "tables"]).success().stderr("").stdout(contains("tables/events.csv\n"));
+    let tables = place.path("tables");
+    assert_eq!(names(&tables), ["events.csv", "reads.csv", "replicas.csv", "sends.csv"]);
+    let rows = |table: &str| csv::Reader::from_path(tables.join(table)).expect("a table").into_records().count() as u64;
+    assert_eq!(Some(rows("sends.csv")), verdict["counts"]["sent"].as_u64());
+    assert_eq!(Some(rows("reads.csv")), verdict["counts"]["read"].as_u64());
+    assert!(rows("events.csv") > 10);
+
+    let again = history(&["--format", "jsonl", "--out", "tables"]).code(2);
+    again.stdout("").stderr(contains("tables is not empty"));
+    assert_eq!(names(&tables).len(), 4, "nothing was added");
+    history(&["--format", "jsonl", "--table", "sends", "--out", "one"]).success().stdout("one/sends.jsonl\n");
+    assert_eq!(names(&place.path("one")), ["sends.jsonl"]);
+    let packed = history(&["--format", "parquet", "--table", "reads"]).success();
+    let packed = &packed.get_output().stdout;
+    assert!(packed.starts_with(b"PAR1") && packed.ends_with(b"PAR1"));
+
+    history(&["--format", "csv"]).code(2).stdout("").stderr(contains("--table").and(contains("--out")));
+    history(&["--format", "edn", "--table", "sends"]).code(2).stdout("").stderr(contains("--table"));
+    history(&["--format", "edn", "--out", "two"]).code(2).stdout("").stderr(contains("--out"));
+    history(&["--format", "csv", "--table", "rows"]).code(2).stdout("").stderr(contains("replicas"));
+    place.file("file", "in the way");
+    history(&["--format", "csv", "--out", "file"]).code(2).stdout("").stderr(contains("is no directory"));
+    history(&["--format", "csv", "--out", "file/below"]).code(2).stdout("");
 }
 
 #[test]

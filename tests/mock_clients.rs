@@ -17,7 +17,7 @@ use wiber_chaos::fault::client::{ClientHome, ClientState};
 use wiber_chaos::history::event::RevocationCause;
 use wiber_chaos::history::{EventKind, ProcessRole};
 use wiber_chaos::kafka::{Access, Endpoint, Outcome};
-use wiber_chaos::scenario::{CommitMode, Rate};
+use wiber_chaos::scenario::{CommitMode, ProducerSpec, Rate};
 use wiber_chaos::workload::apart::Clients;
 use wiber_chaos::workload::control::{ControlError, Controls, Storm};
 
@@ -38,10 +38,8 @@ fn lives(pid: u32) -> bool {
 #[test]
 fn a_crashed_producer_leaves_no_send_without_a_row_and_comes_back_as_a_new_process() {
     let (_mock, access) = mock();
-    let run = Running::start(
-        scenario(vec![producer(Rate::PerSecond(5000.0))], vec![group(1, CommitMode::AfterProcess)]),
-        &access,
-    );
+    let spec = ProducerSpec { headers: 4, ..producer(Rate::PerSecond(5000.0)) };
+    let run = Running::start(scenario(vec![spec], vec![group(1, CommitMode::AfterProcess)]), &access);
     let controls = run.controls();
     run.wait_for_acks(2000);
     let before = controls.look("chatters/0").expect("a client");

@@ -84,6 +84,8 @@ refused! {
     a_topic_that_nobody_declared: format!("{NAME}{TOPIC}[[producer]]\nname = \"p\"\ntopic = \"chats\"\npartitions = [0]\n[[consumer-group]]\nname = \"g\"\ntopics = [\"chat\", \"zebra\", \"chat\"]\n");
     partitions_that_do_not_exist: format!("{NAME}{TOPIC}partitions = 2\n{PRODUCER}partitions = [0, 2, 0]\n[[fault]]\nid = \"f\"\nat = \"1s\"\nfor = \"1s\"\nkill = {{ target = \"leader:chat-2\" }}\n");
     replicas_that_do_not_fit: format!("{NAME}[cluster]\nbrokers = 2\n{TOPIC}replication-factor = 3\n{PRODUCER}");
+    headers_and_codecs_that_nobody_knows: format!("{NAME}{TOPIC}{PRODUCER}headers = 17\nconfig = {{ \"compression.type\" = \"brotli\" }}\n");
+    a_payload_that_headers_make_too_large: format!("{NAME}{TOPIC}{PRODUCER}headers = 16\nsize = \"999000B\"\n");
     a_topic_that_could_never_be_written: format!("{NAME}{TOPIC}replication-factor = 2\nconfig = {{ min.insync.replicas = 3 }}\n{PRODUCER}");
     properties_that_belong_to_the_harness: format!("{NAME}[cluster.config]\nlisteners = \"PLAINTEXT://:9092\"\n{TOPIC}{PRODUCER}config = {{ \"bootstrap.servers\" = \"kafka:9092\", partitioner = \"random\" }}\n{GROUP}config = {{ \"enable.auto.commit\" = true }}\n");
     properties_that_librdkafka_does_not_know: format!("{NAME}{TOPIC}{PRODUCER}config = {{ \"lingr.ms\" = 5, \"compression.type\" = \"best\", \"no.such.thing\" = 1 }}\n");
@@ -338,6 +340,16 @@ fn promises_given_up_on_purpose_are_no_news() {
         .map(|check| format!("{check} = \"allowed\"\n"));
     assert_eq!(warned(format!("{weak}{FAULT}[expect]\n{}", expect.concat())), "");
     assert!(!warned(&weak).contains("promises"), "without faults nothing is warned of");
+}
+
+#[test]
+fn every_codec_that_kafka_knows_can_be_used() {
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
+        let text = format!("{NAME}{TOPIC}{PRODUCER}config = {{ \"compression.type\" = \"{codec}\" }}\n");
+        if let Err(error) = scenario::parse("s.toml", &text) {
+            panic!("{}", render_error(&error, Style::Plain));
+        }
+    }
 }
 
 #[test]

@@ -1,11 +1,17 @@
 //! `corrupt`: a record was read whose bytes are not those that were sent, or not where they were sent.
 //!
 //! **Definition.** Some reader read a record with this run's header whose length, key or checksum disagrees with its
-//! bytes; or an intact record in another topic or partition than its header names; or one whose length is not the length
-//! that its send recorded.
+//! bytes; or whose headers or timestamp are not those that its payload announces; or an intact record in another topic or
+//! partition than its header names; or one whose length is not the length that its send recorded.
+//!
+//! **What is compared.** Everything that Kafka carries for a record: the payload with its key, by the checksum inside
+//! (`workload::payload`); the number of headers, their order, keys and values, null and empty told apart
+//! (`workload::headers`), none where none were sent; and the timestamp, to the millisecond, unless the record says that the
+//! broker put its own in its place (`LogAppendTime`). Producers of older builds set no timestamp, and theirs is not judged.
 //!
 //! **Why Kafka promises it.** Batches carry a CRC-32C that brokers verify on append and clients on fetch
-//! (`check.crcs`); our own checksum inside the payload covers what lies above: compression, batching, routing.
+//! (`check.crcs`); our own comparison covers what lies above: compression, batching, routing, and a batch that a broker
+//! unpacks and packs again.
 //!
 //! **Which reads count**: every reader's, because bytes that are whole for one reader may be broken for another.
 //!
@@ -53,7 +59,7 @@ fn broken(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, sighting: 
         Content::Misplaced(record) => {
             (Some(record), format!("{}, which was sent to another partition", evidence.name(record)))
         }
-        _ => (None, "bytes that disagree with their checksum, length or key".to_owned()),
+        _ => (None, "bytes, headers or a timestamp that are not those that were sent".to_owned()),
     };
     let text = format!("{reader} read, at offset {}, {what}.", sighting.offset);
     partition.witness(evidence, record, Some(sighting.offset), text)

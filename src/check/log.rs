@@ -27,7 +27,8 @@ pub enum Content {
     Misplaced(RecordId),
     /// A record that this run did not send.
     Foreign,
-    /// Bytes that disagree with their checksum: which record they were, nobody knows.
+    /// Bytes that disagree with their checksum, or other headers or another timestamp than theirs: which record they were,
+    /// nobody knows.
     Corrupt,
 }
 

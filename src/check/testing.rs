@@ -169,6 +169,7 @@ impl RunBuilder {
             size_bytes: (BYTES, BYTES),
             keys: 1,
             in_flight: 100,
+            headers: 0,
             transactions: Some(TransactionSpec { records: 10, every: second, abort_millionths: 0, timeout: second }),
             config: BTreeMap::new(),
         });

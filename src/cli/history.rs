@@ -1,4 +1,6 @@
-//! `wiber-chaos history`: a stored run's history in another format, on stdout.
+//! `wiber-chaos history`: a stored run's history in another format, on stdout or as one file a table.
+
+mod tables;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::PathBuf;
@@ -8,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::ExitCode;
 use super::terminal::complain;
 use crate::history::edn::Operations;
+use crate::history::export::{Format, Table};
 use crate::history::{Closure, History, reader};
 use crate::run::chain;
 use crate::run::directory::RunDirectory;
@@ -21,31 +24,124 @@ pub struct HistoryArgs {
     /// What to write
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: HistoryFormat,
+    /// Which table of the history, to stdout; with --out only this one
+    #[arg(long, value_enum, value_name = "TABLE")]
+    pub table: Option<TableName>,
+    /// Write one file a table into this directory, which must be empty or not there yet
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// A format of histories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HistoryFormat {
+    /// Tables for spreadsheets and scripts
+    Csv,
+    /// Tables as JSON, one object a line
+    Jsonl,
+    /// Tables for Polars, `DuckDB` and pandas, packed and with types
+    Parquet,
     /// Jepsen's: one operation a line, for its Kafka checker
     Edn,
 }
 
+/// A table of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableName {
+    /// What comes a few per second: phases, faults, proofs, assignments, commits, errors
+    Events,
+    /// A row a completed send
+    Sends,
+    /// A row a record that one reader saw
+    Reads,
+    /// A row a record that a transformer made, and what it was made of
+    Sources,
+    /// A row a batch that a replica stored in the end
+    Replicas,
+}
+
+impl From<TableName> for Table {
+    fn from(name: TableName) -> Self {
+        match name {
+            TableName::Events => Self::Events,
+            TableName::Sends => Self::Sends,
+            TableName::Reads => Self::Reads,
+            TableName::Sources => Self::Sources,
+            TableName::Replicas => Self::Replicas,
+        }
+    }
+}
+
+/// What is to be written where.
+enum Job {
+    /// Jepsen's operations to stdout.
+    Edn,
+    /// One table to stdout.
+    Stdout(Table, Format),
+    /// Tables to files of a directory.
+    Directory(Vec<Table>, Format, PathBuf),
+}
+
 /// Writes the history; a run that cannot be read is 2.
 pub fn history(args: &HistoryArgs) -> ExitCode {
-    let history = match read(args) {
-        Ok(history) => history,
-        Err(problem) => {
-            complain(&format!("error: {problem}\n"));
-            return ExitCode::Usage;
-        }
+    let directory = match RunDirectory::open(&args.run) {
+        Ok(directory) => directory.history(),
+        Err(error) => return refuse(&error.to_string()),
     };
-    if let Closure::Cut(missing) = &history.closure {
+    match job(args) {
+        Ok(Job::Edn) => match reader::read(&directory) {
+            Ok(history) => edn(&history),
+            Err(error) => refuse(&chain(&error)),
+        },
+        Ok(Job::Stdout(table, format)) => tables::to_stdout(&directory, table, format),
+        Ok(Job::Directory(tables, format, out)) => tables::to_directory(&directory, &tables, format, &out),
+        Err(problem) => refuse(&problem),
+    }
+}
+
+/// What the arguments ask for, if that can be done.
+fn job(args: &HistoryArgs) -> Result<Job, String> {
+    let format = match args.format {
+        HistoryFormat::Csv => Format::Csv,
+        HistoryFormat::Jsonl => Format::Jsonl,
+        HistoryFormat::Parquet => Format::Parquet,
+        HistoryFormat::Edn if args.table.is_some() => {
+            return Err("edn has no tables: it tells the whole history; remove --table".to_owned());
+        }
+        HistoryFormat::Edn if args.out.is_some() => {
+            return Err("edn is one stream: remove --out, and write > history.edn".to_owned());
+        }
+        HistoryFormat::Edn => return Ok(Job::Edn),
+    };
+    let table = args.table.map(Table::from);
+    match (&args.out, table) {
+        (Some(out), None) => Ok(Job::Directory(Table::ALL.to_vec(), format, out.clone())),
+        (Some(out), Some(table)) => Ok(Job::Directory(vec![table], format, out.clone())),
+        (None, Some(table)) => Ok(Job::Stdout(table, format)),
+        (None, None) => {
+            let tables = Table::ALL.map(Table::name).join(", ");
+            Err(format!(
+                "a history is several tables: choose one with --table ({tables}), or write all of them with --out DIR"
+            ))
+        }
+    }
+}
+
+fn refuse(problem: &str) -> ExitCode {
+    complain(&format!("error: {problem}\n"));
+    ExitCode::Usage
+}
+
+/// Says so if the history is cut.
+fn warn_of(closure: &Closure) {
+    if let Closure::Cut(missing) = closure {
         complain(&format!("warning: the history is cut, and written as far as it goes: {missing}\n"));
     }
-    let written = match args.format {
-        HistoryFormat::Edn => write_edn(&history, &mut BufWriter::new(io::stdout().lock())),
-    };
-    match written {
+}
+
+/// The exit code of a write to stdout.
+fn written(result: io::Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::Pass,
         // Whoever read it has seen enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::Pass,
@@ -56,9 +152,9 @@ pub fn history(args: &HistoryArgs) -> ExitCode {
     }
 }
 
-fn read(args: &HistoryArgs) -> Result<History, String> {
-    let directory = RunDirectory::open(&args.run).map_err(|error| error.to_string())?;
-    reader::read(&directory.history()).map_err(|error| chain(&error))
+fn edn(history: &History) -> ExitCode {
+    warn_of(&history.closure);
+    written(write_edn(history, &mut BufWriter::new(io::stdout().lock())))
 }
 
 fn write_edn(history: &History, out: &mut impl Write) -> io::Result<()> {

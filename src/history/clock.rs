@@ -5,7 +5,18 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::kafka::TimeNs;
+
+/// By what another process of this machine can make the same clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The origin on the machine's monotonic clock, which all its processes share.
+    monotonic: Duration,
+    /// The origin on the wall clock, as it was looked at then.
+    started: jiff::Timestamp,
+}
 
 /// A monotonic clock with a wall-clock origin. Copies share the origin.
 #[derive(Clone, Copy, Debug)]
@@ -20,19 +31,20 @@ impl Clock {
         Self { origin: Instant::now(), started: jiff::Timestamp::now() }
     }
 
-    /// The origin on the machine's monotonic clock, by which another process of this machine can make the same clock.
-    pub fn origin(&self) -> Duration {
+    /// By what another process of this machine can make the same clock.
+    pub fn origin(&self) -> Origin {
         let (reading, now) = Self::reading();
-        reading.saturating_sub(Duration::from_nanos(self.at(now).0))
+        let monotonic = reading.saturating_sub(Duration::from_nanos(self.at(now).0));
+        Origin { monotonic, started: self.started }
     }
 
     /// The clock of another process of this machine, by its [`Clock::origin`]. The two differ by the time between two
-    /// readings of one clock, some hundred nanoseconds: far less than any message between them takes.
-    pub fn of_origin(origin: Duration) -> Self {
+    /// readings of one clock, some hundred nanoseconds: far less than any message between them takes. Their wall-clock times
+    /// of one [`TimeNs`] are the same.
+    pub fn of_origin(origin: Origin) -> Self {
         let (reading, now) = Self::reading();
-        let age = reading.saturating_sub(origin);
-        let wall_age = jiff::SignedDuration::try_from(age).unwrap_or(jiff::SignedDuration::ZERO);
-        Self { origin: now.checked_sub(age).unwrap_or(now), started: jiff::Timestamp::now() - wall_age }
+        let age = reading.saturating_sub(origin.monotonic);
+        Self { origin: now.checked_sub(age).unwrap_or(now), started: origin.started }
     }
 
     /// The machine's monotonic clock and an instant of the same moment: of a few tries, the one with the least time
@@ -67,6 +79,13 @@ impl Clock {
         self.origin + Duration::from_nanos(time.0)
     }
 
+    /// A time on the wall clock of the origin, in milliseconds since 1970: what a record sent then has as its timestamp. The
+    /// origin counts in whole milliseconds, so that the history's `started_utc` is enough to compute it.
+    pub fn wall_ms(&self, time: TimeNs) -> i64 {
+        let since = i64::try_from(time.0 / 1_000_000).expect("64 bits of nanoseconds are fewer milliseconds");
+        self.started.as_millisecond() + since
+    }
+
     /// The wall-clock time of the origin, RFC 3339 in UTC with milliseconds.
     pub fn started_utc(&self) -> String {
         format!("{:.3}", self.started)
@@ -90,6 +109,18 @@ mod tests {
         let other = Clock::of_origin(clock.origin());
         let (here, there) = (clock.now(), other.now());
         assert!(there.0.abs_diff(here.0) < 1_000_000, "{here} and {there}");
+        for time in [TimeNs(0), here, TimeNs(u64::MAX)] {
+            assert_eq!(clock.wall_ms(time), other.wall_ms(time), "{time}");
+        }
+    }
+
+    #[test]
+    fn the_wall_clock_follows_from_the_written_origin() {
+        let clock = Clock::start();
+        let written: jiff::Timestamp = clock.started_utc().parse().expect("an RFC 3339 timestamp");
+        assert_eq!(clock.wall_ms(TimeNs(0)), written.as_millisecond());
+        assert_eq!(clock.wall_ms(TimeNs(999_999)), written.as_millisecond());
+        assert_eq!(clock.wall_ms(TimeNs(5_000_000)), written.as_millisecond() + 5);
     }
 
     #[test]

@@ -88,19 +88,19 @@ pub(super) fn batch<R: Columnar>(schema: &SchemaRef, rows: &[R]) -> Result<Recor
     RecordBatch::try_new(Arc::clone(schema), R::columns(rows))
 }
 
-fn required(name: &str, data_type: DataType) -> Field {
+pub(super) fn required(name: &str, data_type: DataType) -> Field {
     Field::new(name, data_type, false)
 }
 
-fn optional(name: &str, data_type: DataType) -> Field {
+pub(super) fn optional(name: &str, data_type: DataType) -> Field {
     Field::new(name, data_type, true)
 }
 
-fn column<R, T: ArrowPrimitiveType>(rows: &[R], value: impl Fn(&R) -> T::Native) -> ArrayRef {
+pub(super) fn column<R, T: ArrowPrimitiveType>(rows: &[R], value: impl Fn(&R) -> T::Native) -> ArrayRef {
     Arc::new(PrimitiveArray::<T>::from_iter_values(rows.iter().map(value)))
 }
 
-fn nullable<R, T: ArrowPrimitiveType>(rows: &[R], value: impl Fn(&R) -> Option<T::Native>) -> ArrayRef {
+pub(super) fn nullable<R, T: ArrowPrimitiveType>(rows: &[R], value: impl Fn(&R) -> Option<T::Native>) -> ArrayRef {
     Arc::new(rows.iter().map(value).collect::<PrimitiveArray<T>>())
 }
 

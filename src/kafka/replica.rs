@@ -23,6 +23,45 @@ impl Checksum {
     pub fn from_u8(byte: u8) -> Option<Self> {
         [Self::Right, Self::Wrong].into_iter().find(|checksum| *checksum as u8 == byte)
     }
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Wrong => "wrong",
+        }
+    }
+}
+
+/// How a batch's records are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Codec {
+    /// Not at all.
+    None,
+    /// By zlib.
+    Gzip,
+    /// By Snappy.
+    Snappy,
+    /// By LZ4, in its frames.
+    Lz4,
+    /// By Zstandard.
+    Zstd,
+}
+
+impl Codec {
+    /// All of them, in the order of Kafka's numbers, from 0.
+    pub const ALL: [Self; 5] = [Self::None, Self::Gzip, Self::Snappy, Self::Lz4, Self::Zstd];
+
+    /// The word for it, which is also that of `compression.type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
 }
 
 /// A batch as one replica stores it. A follower stores what its leader does, byte by byte, so that every field is the same on
@@ -54,6 +93,11 @@ pub struct StoredBatch {
 }
 
 impl StoredBatch {
+    /// How its records are packed; `None` for a number that Kafka does not know.
+    pub fn codec(&self) -> Option<Codec> {
+        Codec::ALL.get(usize::from(self.attributes.cast_unsigned() & 7)).copied()
+    }
+
     /// The offsets that it takes, for people.
     pub fn span(&self) -> Span {
         Span(self.base_offset, self.last_offset)

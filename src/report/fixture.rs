@@ -189,6 +189,7 @@ fn scenario(name: &str) -> Scenario {
             size_bytes: (100, 200),
             keys: 64,
             in_flight: 10_000,
+            headers: 0,
             transactions: None,
             config: BTreeMap::new(),
         }],

@@ -155,6 +155,8 @@ raw_table! {
         keys = "keys": u32,
         /// How many records each may have in flight. Without it: 10000.
         in_flight = "in-flight": u32,
+        /// How many headers each record gets. Without it: none.
+        headers = "headers": u32,
         /// How its records are put into transactions. Without it: they are in none.
         transactions = "transactions": RawTransactions,
         /// librdkafka properties, over the defaults.

@@ -77,6 +77,7 @@ mod tests {
             size_bytes: (64, 1000),
             keys: 50,
             in_flight: 10,
+            headers: 0,
             seed: 42,
             acks: Acks::Some,
             transactions: None,

@@ -176,6 +176,7 @@ mod tests {
             size_bytes: (64, 64),
             keys: 1,
             in_flight: 10,
+            headers: 0,
             transactions: None,
             config: config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         }

@@ -246,7 +246,7 @@ impl Reader {
     fn poll_once(&mut self) {
         match self.consumer.poll(POLL) {
             Some(Ok(message)) => {
-                let row = reading::row(&message, self.process, self.run, &self.topics, self.recorder.now())
+                let row = reading::row(&message, self.process, self.run, &self.topics, self.recorder.clock())
                     .expect("drain readers are assigned partitions of the run only");
                 self.positions.insert((row.topic, row.partition), row.offset.0 + 1);
                 self.rows.push(row);

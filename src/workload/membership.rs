@@ -75,8 +75,8 @@ impl Membership {
 
     /// Takes in a message.
     pub fn take(&self, message: &BorrowedMessage<'_>) {
-        let read_ns = self.shared.recorder.now();
-        let row = reading::row(message, self.process, self.shared.run, &self.topics, read_ns)
+        let clock = self.shared.recorder.clock();
+        let row = reading::row(message, self.process, self.shared.run, &self.topics, clock)
             .expect("members subscribe to topics of the run only");
         self.state().rows.push(row);
     }

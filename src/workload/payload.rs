@@ -4,15 +4,22 @@
 //! offset  0  "WBC1"            offset 16  partition u32     offset 40  crc u32
 //!         4  run u32                  20  length u32               44  filler
 //!         8  process u32              24  sequence u64
-//!        12  topic u16, 2 zero bytes  32  send_ns u64
+//!        12  topic u16                32  send_ns u64
+//!        14  headers u8
+//!        15  timed u8
 //! ```
 //! Everything is little endian. `run` is the CRC-32 of the run's id; `length` is the whole payload's. The CRC-32 covers
 //! every byte but its own four, and then the record's key. The filler is drawn from (process, sequence), so that no two
 //! records look alike, and compresses badly.
+//!
+//! What Kafka carries beside payload and key is announced, and so is covered too: `headers` is how many headers the record has
+//! ([`super::headers`]), and `timed` is 1 where its timestamp is `send_ns` on the wall clock of the run's origin, 0 where nobody
+//! set it. Both were zero before there were either.
 
 use std::ops::Range;
 
 use crate::kafka::{Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex};
+use crate::scenario::HEADERS_MAX;
 
 /// The smallest payload: the header and a little filler.
 pub const MIN_BYTES: u32 = 64;
@@ -21,7 +28,8 @@ const MAGIC: [u8; 4] = *b"WBC1";
 const RUN: Range<usize> = 4..8;
 const PROCESS: Range<usize> = 8..12;
 const TOPIC: Range<usize> = 12..14;
-const ZERO: Range<usize> = 14..16;
+const HEADERS: usize = 14;
+const TIMED: usize = 15;
 const PARTITION: Range<usize> = 16..20;
 const LENGTH: Range<usize> = 20..24;
 const SEQUENCE: Range<usize> = 24..32;
@@ -58,10 +66,32 @@ pub struct Stamp {
     pub record: RecordId,
     /// Where it is sent.
     pub place: Place,
-    /// When.
+    /// When, which is the record's timestamp too.
     pub send_ns: TimeNs,
+    /// How many headers the record has.
+    pub headers: u8,
     /// The payload's length; at least [`MIN_BYTES`] are written.
     pub bytes: u32,
+}
+
+/// What a payload says, and whether it can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// What was found.
+    pub status: ReadStatus,
+    /// Whose it claims to be: nobody's (zero) for a foreign record, and what the damaged bytes say for a corrupt one.
+    pub record: RecordId,
+    /// How many headers the record should have.
+    pub headers: u8,
+    /// The time that the record's timestamp should say; `None` when its producer set none.
+    pub timestamp: Option<TimeNs>,
+}
+
+impl Decoded {
+    fn nobodys(status: ReadStatus) -> Self {
+        let record = RecordId { process: ProcessId(0), sequence: Sequence(0) };
+        Self { status, record, headers: 0, timestamp: None }
+    }
 }
 
 /// Writes a payload into `buffer`, which is cleared first and keeps its allocation.
@@ -73,6 +103,8 @@ pub fn encode(buffer: &mut Vec<u8>, stamp: &Stamp, key: &[u8]) {
     buffer[RUN].copy_from_slice(&stamp.run.0.to_le_bytes());
     buffer[PROCESS].copy_from_slice(&stamp.record.process.0.to_le_bytes());
     buffer[TOPIC].copy_from_slice(&stamp.place.topic.0.to_le_bytes());
+    buffer[HEADERS] = stamp.headers;
+    buffer[TIMED] = 1;
     buffer[PARTITION].copy_from_slice(&stamp.place.partition.0.to_le_bytes());
     buffer[LENGTH].copy_from_slice(&length.to_le_bytes());
     buffer[SEQUENCE].copy_from_slice(&stamp.record.sequence.0.to_le_bytes());
@@ -85,17 +117,14 @@ pub fn encode(buffer: &mut Vec<u8>, stamp: &Stamp, key: &[u8]) {
 /// Judges a record that was read at `place`, and says whose it claims to be.
 ///
 /// - Foreign: no header of ours, or that of another run.
-/// - Corrupt: ours by magic and run, but its length, its CRC or its zero bytes disagree with the bytes.
+/// - Corrupt: ours by magic and run, but its length or its CRC disagrees with the bytes, or a field says what none can.
 /// - Misplaced: whole, but sent to another topic or partition.
-///
-/// The identity is zero for a foreign record, and what the damaged bytes say for a corrupt one.
-pub fn decode(run: RunTag, place: Place, key: &[u8], payload: &[u8]) -> (ReadStatus, RecordId) {
-    let nobody = RecordId { process: ProcessId(0), sequence: Sequence(0) };
+pub fn decode(run: RunTag, place: Place, key: &[u8], payload: &[u8]) -> Decoded {
     if !payload.starts_with(&MAGIC) || payload.get(RUN) != Some(&run.0.to_le_bytes()) {
-        return (ReadStatus::Foreign, nobody);
+        return Decoded::nobodys(ReadStatus::Foreign);
     }
     if payload.len() < HEADER_BYTES {
-        return (ReadStatus::Corrupt, nobody);
+        return Decoded::nobodys(ReadStatus::Corrupt);
     }
     let record = RecordId {
         process: ProcessId(u32::from_le_bytes(field(payload, PROCESS))),
@@ -103,7 +132,9 @@ pub fn decode(run: RunTag, place: Place, key: &[u8], payload: &[u8]) -> (ReadSta
     };
     let length = u32::from_le_bytes(field(payload, LENGTH)) as usize;
     let sealed = u32::from_le_bytes(field(payload, CRC));
-    let whole = length == payload.len() && payload[ZERO] == [0, 0] && sealed == seal(payload, key);
+    let (headers, timed) = (payload[HEADERS], payload[TIMED]);
+    let is_possible = headers <= HEADERS_MAX && timed <= 1;
+    let whole = length == payload.len() && is_possible && sealed == seal(payload, key);
     let sent_to = Place {
         topic: TopicIndex(u16::from_le_bytes(field(payload, TOPIC))),
         partition: Partition(i32::from_le_bytes(field(payload, PARTITION))),
@@ -113,7 +144,8 @@ pub fn decode(run: RunTag, place: Place, key: &[u8], payload: &[u8]) -> (ReadSta
         (true, false) => ReadStatus::Misplaced,
         (true, true) => ReadStatus::Intact,
     };
-    (status, record)
+    let send_ns = TimeNs(u64::from_le_bytes(field(payload, SEND_NS)));
+    Decoded { status, record, headers, timestamp: (timed == 1).then_some(send_ns) }
 }
 
 /// One step of splitmix64, a generator cheap enough for every record's filler.
@@ -159,13 +191,13 @@ mod tests {
 
     fn sample(bytes: u32) -> Vec<u8> {
         let mut buffer = Vec::new();
-        let stamp = Stamp { run: RunTag::of("run"), record: ID, place: PLACE, send_ns: TimeNs(5), bytes };
+        let stamp = Stamp { run: RunTag::of("run"), record: ID, place: PLACE, send_ns: TimeNs(5), headers: 3, bytes };
         encode(&mut buffer, &stamp, b"k3");
         buffer
     }
 
     fn judge(payload: &[u8]) -> ReadStatus {
-        decode(RunTag::of("run"), PLACE, b"k3", payload).0
+        decode(RunTag::of("run"), PLACE, b"k3", payload).status
     }
 
     #[test]
@@ -173,7 +205,8 @@ mod tests {
         for bytes in [0, 64, 65, 71, 1000] {
             let payload = sample(bytes);
             assert_eq!(payload.len(), bytes.max(MIN_BYTES) as usize);
-            assert_eq!(decode(RunTag::of("run"), PLACE, b"k3", &payload), (ReadStatus::Intact, ID));
+            let expected = Decoded { status: ReadStatus::Intact, record: ID, headers: 3, timestamp: Some(TimeNs(5)) };
+            assert_eq!(decode(RunTag::of("run"), PLACE, b"k3", &payload), expected);
         }
     }
 
@@ -204,7 +237,7 @@ mod tests {
 
     #[test]
     fn another_key_makes_a_record_corrupt() {
-        assert_eq!(decode(RunTag::of("run"), PLACE, b"k4", &sample(64)).0, ReadStatus::Corrupt);
+        assert_eq!(decode(RunTag::of("run"), PLACE, b"k4", &sample(64)).status, ReadStatus::Corrupt);
     }
 
     #[test]
@@ -213,15 +246,40 @@ mod tests {
             Place { topic: TopicIndex(1), partition: Partition(3) },
             Place { topic: TopicIndex(0), partition: Partition(2) },
         ] {
-            assert_eq!(decode(RunTag::of("run"), place, b"k3", &sample(64)), (ReadStatus::Misplaced, ID));
+            let found = decode(RunTag::of("run"), place, b"k3", &sample(64));
+            assert_eq!((found.status, found.record), (ReadStatus::Misplaced, ID));
         }
     }
 
     #[test]
     fn a_record_of_another_run_is_foreign() {
-        assert_eq!(decode(RunTag::of("other"), PLACE, b"k3", &sample(64)).0, ReadStatus::Foreign);
+        assert_eq!(decode(RunTag::of("other"), PLACE, b"k3", &sample(64)).status, ReadStatus::Foreign);
         assert_eq!(judge(b"hello"), ReadStatus::Foreign);
         assert_eq!(judge(b""), ReadStatus::Foreign);
+    }
+
+    /// Seals these bytes anew, as a sender of another build would.
+    fn resealed(mut payload: Vec<u8>) -> Vec<u8> {
+        let crc = seal(&payload, b"k3");
+        payload[CRC].copy_from_slice(&crc.to_le_bytes());
+        payload
+    }
+
+    #[test]
+    fn a_payload_from_before_headers_and_timestamps_is_intact_and_asks_for_neither() {
+        let mut old = sample(64);
+        old[HEADERS..=TIMED].fill(0);
+        let found = decode(RunTag::of("run"), PLACE, b"k3", &resealed(old));
+        assert_eq!(found, Decoded { status: ReadStatus::Intact, record: ID, headers: 0, timestamp: None });
+    }
+
+    #[test]
+    fn a_payload_that_asks_for_what_no_producer_gives_is_corrupt() {
+        for (place, value) in [(HEADERS, HEADERS_MAX + 1), (TIMED, 2)] {
+            let mut odd = sample(64);
+            odd[place] = value;
+            assert_eq!(judge(&resealed(odd)), ReadStatus::Corrupt, "{value} at {place}");
+        }
     }
 
     #[test]
@@ -229,7 +287,7 @@ mod tests {
         let payload = sample(64);
         assert_eq!(&payload[..4], b"WBC1");
         assert_eq!(payload[8..12], 7_u32.to_le_bytes());
-        assert_eq!(payload[12..16], [1, 0, 0, 0]);
+        assert_eq!(payload[12..16], [1, 0, 3, 1]);
         assert_eq!(payload[16..20], 2_u32.to_le_bytes());
         assert_eq!(payload[20..24], 64_u32.to_le_bytes());
         assert_eq!(payload[24..32], 99_u64.to_le_bytes());

@@ -62,6 +62,8 @@ pub struct Assignment {
     pub keys: u32,
     /// How many records may be in flight.
     pub in_flight: u32,
+    /// How many headers each record gets.
+    pub headers: u8,
     /// The seed of keys and sizes.
     pub seed: u64,
     /// What an acknowledgement means.

@@ -1,11 +1,16 @@
 //! What librdkafka knows about a message and rdkafka's safe interface does not tell.
 //!
 //! The only module with `unsafe` code. Each function reads one value out of a message that the caller has borrowed, by a C
-//! function that neither keeps nor changes the pointer, or looks up a static name.
+//! function that neither keeps nor changes the pointer, or looks up a static name. Headers are here because rdkafka's own reader
+//! of them panics on a key that is no UTF-8, and damaged ones are what we look for.
 
-#![expect(unsafe_code, reason = "message status, broker and leader epoch exist in librdkafka's C interface only")]
+#![expect(
+    unsafe_code,
+    reason = "message status, broker, leader epoch and headers as bytes exist in librdkafka's C interface only"
+)]
 
 use std::ffi::CStr;
+use std::ptr;
 
 use rdkafka::bindings;
 use rdkafka::message::BorrowedMessage;
@@ -48,6 +53,36 @@ pub fn leader_epoch(message: &BorrowedMessage<'_>) -> Option<LeaderEpoch> {
     // SAFETY: as above.
     let epoch = unsafe { bindings::rd_kafka_message_leader_epoch(message.ptr()) };
     (epoch >= 0).then_some(LeaderEpoch(epoch))
+}
+
+/// The headers of a message, in order: keys and values, null ones as `None`. Empty for a message without; `None` when there are
+/// bytes in their place that are no headers.
+pub fn headers<'a>(
+    message: &'a BorrowedMessage<'_>,
+) -> Option<impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a>> {
+    let mut headers = ptr::null_mut();
+    // SAFETY: as above; the list belongs to the message and lives as long as it does.
+    let found = unsafe { bindings::rd_kafka_message_headers(message.ptr(), &raw mut headers) };
+    let count = match found {
+        // SAFETY: librdkafka has just given the list.
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => unsafe { bindings::rd_kafka_header_cnt(headers) },
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__NOENT => 0,
+        _ => return None,
+    };
+    Some((0..count).map_while(move |index| {
+        let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: the list lives as long as the message, which is borrowed for `'a`; the three are written before they are read.
+        let got =
+            unsafe { bindings::rd_kafka_header_get_all(headers, index, &raw mut name, &raw mut value, &raw mut size) };
+        if got != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return None;
+        }
+        // SAFETY: librdkafka ends a name with a zero, and a value that is not null has so many bytes; both are the list's own.
+        unsafe {
+            let value = (!value.is_null()).then(|| std::slice::from_raw_parts(value.cast::<u8>(), size));
+            Some((CStr::from_ptr(name).to_bytes(), value))
+        }
+    }))
 }
 
 /// librdkafka's name for an error code, such as `_ALL_BROKERS_DOWN`.

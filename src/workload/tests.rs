@@ -3,6 +3,8 @@
 //! The mock keeps logs and groups, but elects no leaders and has no replicas: it shows that every record is accounted for,
 //! never that Kafka is right.
 
+mod carried;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -50,6 +52,7 @@ fn producer(name: &str, count: u32, rate: Rate) -> ProducerSpec {
         size_bytes: (64, 200),
         keys: 50,
         in_flight: 2000,
+        headers: 0,
         transactions: None,
         config: BTreeMap::new(),
     }

@@ -19,7 +19,8 @@ use predicates::str::contains;
 use wiber_chaos::anomaly::{CheckName, Validity};
 use wiber_chaos::history::event::FaultStage;
 use wiber_chaos::history::{Closure, EventKind, History, ProcessRole, ReadRow, SendRow, reader};
-use wiber_chaos::kafka::{BrokerId, Offset, Outcome, Partition, RecordId, TimeNs, TopicIndex};
+use wiber_chaos::kafka::replica::Codec;
+use wiber_chaos::kafka::{BrokerId, Offset, Outcome, Partition, ReadStatus, RecordId, TimeNs, TopicIndex};
 use wiber_chaos::verdict::{RunOutcome, Verdict};
 
 /// Where nothing listens.
@@ -168,6 +169,19 @@ fn kill_leader_loses_nothing() {
     assert_nothing_was_lost(&ran);
     let [first, second] = &ran.verdict.faults[..] else { panic!("two faults: {:?}", ran.verdict.faults) };
     assert_ne!(first.targets, second.targets, "the second kill follows the leadership");
+}
+
+#[test]
+fn every_codec_brings_back_what_was_sent_and_lies_on_the_disks() {
+    let _turn = turn::cluster();
+    let ran = run("codecs", "scenarios/codecs.toml");
+    assert_nothing_was_lost(&ran);
+    let history = history(&ran.directory);
+    let reads = history.partitions.values().flat_map(|partition| &partition.reads);
+    assert_eq!(reads.filter(|read| read.status != ReadStatus::Intact).count(), 0);
+    let batches = history.partitions.values().flat_map(|partition| &partition.replicas);
+    let codecs: BTreeSet<_> = batches.filter_map(|row| row.batch.codec()).collect();
+    assert_eq!(codecs, BTreeSet::from(Codec::ALL), "a codec that no disk shows was not put to the test");
 }
 
 /// How many violations a check found.

@@ -82,6 +82,7 @@ fn declare(drawn: &mut Drawn) {
             size_bytes: (0, 0),
             keys: 0,
             in_flight: 10,
+            headers: 0,
             transactions: Some(transactions),
             config: BTreeMap::new(),
         },

@@ -1,6 +1,5 @@
 //! Reads one file of rows, batch by batch.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::panic::AssertUnwindSafe;
@@ -12,21 +11,22 @@ use arrow_ipc::reader::StreamDecoder;
 use arrow_schema::ArrowError;
 
 use super::ReadError;
+use crate::history::FORMAT_VERSION;
 use crate::history::columns::{Columnar, VERSION_KEY};
+use crate::history::recorder::Header;
 use crate::history::seal::{FileSum, Summer};
-use crate::history::{FORMAT_VERSION, PartitionHistory};
 use crate::kafka::{Partition, TopicIndex};
 
 /// How much of a file is read at a time.
 const CHUNK_BYTES: usize = 4 << 20;
 
-/// Reads one file of rows into the partitions; returns how many there were.
-pub(super) fn read<R: Columnar>(
+/// Gives the rows of one file to `visit`, batch by batch; returns how many there were. Each is of a partition that the run had.
+pub(super) fn each<R: Columnar, E: From<ReadError>>(
     dir: &Path,
-    partitions: &mut BTreeMap<(TopicIndex, Partition), PartitionHistory>,
-    add: &mut dyn FnMut(&mut PartitionHistory, R),
+    header: &Header,
     cuts: &mut Vec<String>,
-) -> Result<u64, ReadError> {
+    visit: &mut dyn FnMut(Vec<R>) -> Result<(), E>,
+) -> Result<u64, E> {
     let path = dir.join(R::FILE);
     let mut file = open(&path)?;
     let mut decoder = StreamDecoder::new();
@@ -49,17 +49,11 @@ pub(super) fn read<R: Columnar>(
             }
             let Some(batch) = batch else { continue };
             let batch = R::rows(&batch).map_err(|source| ReadError::Columns { path: path.clone(), rows, source })?;
-            for row in batch {
-                let place = row.place();
-                let partition = partitions.get_mut(&place).ok_or_else(|| ReadError::Place {
-                    path: path.clone(),
-                    row: rows,
-                    topic: place.0.0,
-                    partition: place.1.0,
-                })?;
-                add(partition, row);
-                rows += 1;
+            for (row, place) in (rows..).zip(batch.iter().map(Columnar::place)) {
+                check_place(&path, header, row, place)?;
             }
+            rows += batch.len() as u64;
+            visit(batch)?;
         }
     }
     // The decoder takes in a schema only once something follows it: without one there was no batch and no end mark.
@@ -69,6 +63,19 @@ pub(super) fn read<R: Columnar>(
         cuts.push(format!("{} ends in the middle of a batch, after {rows} rows", R::FILE));
     }
     Ok(rows)
+}
+
+fn check_place(
+    path: &Path,
+    header: &Header,
+    row: u64,
+    (topic, partition): (TopicIndex, Partition),
+) -> Result<(), ReadError> {
+    let count = header.partitions.get(usize::from(topic.0)).copied().unwrap_or(0);
+    if u32::try_from(partition.0).is_ok_and(|partition| partition < count) {
+        return Ok(());
+    }
+    Err(ReadError::Place { path: path.to_owned(), row, topic: topic.0, partition: partition.0 })
 }
 
 /// Arrow trusts the lengths inside a batch and panics on some damaged ones. A sealed file is summed before it gets here;

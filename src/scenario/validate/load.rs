@@ -5,7 +5,7 @@ use crate::scenario::leaf::{ByteRange, Properties};
 use crate::scenario::problem::Problems;
 use crate::scenario::raw::{RawGroup, RawProducer, RawScenario, RawTopic};
 use crate::scenario::read::At;
-use crate::scenario::{CommitMode, GroupSpec, ProducerSpec, Rate, units};
+use crate::scenario::{CommitMode, GroupSpec, HEADERS_MAX, ProducerSpec, Rate, units};
 
 /// Each has a thread and connections of its own.
 pub(super) const MOST_CLIENTS: u32 = 1000;
@@ -21,6 +21,8 @@ const LEAST_PAYLOAD_BYTES: u64 = 64;
 const DEFAULT_MESSAGE_MAX_BYTES: u64 = 1_000_000;
 /// What key and framing may add to a payload.
 const FRAMING_BYTES: u64 = 512;
+/// What a header may add: its key, its value and their lengths.
+const MOST_HEADER_BYTES: u64 = 48;
 
 /// Every `[[producer]]`.
 pub(super) fn producers(raw: &RawScenario, problems: &mut Problems) -> Vec<ProducerSpec> {
@@ -55,6 +57,7 @@ fn one_producer(raw: &RawScenario, producer: &RawProducer, problems: &mut Proble
         size_bytes: (narrow(size.0), narrow(size.1)),
         keys: count(&producer.keys, "keys", DEFAULT_KEYS, MOST_KEYS, problems),
         in_flight,
+        headers: headers(producer, problems),
         transactions: producer.transactions.get().map(|transactions| {
             transactions::read(transactions, &producer.config, in_flight, cluster::kind(raw), problems)
         }),
@@ -101,6 +104,19 @@ fn partitions(producer: &RawProducer, topic: Option<&RawTopic>, problems: &mut P
     seen
 }
 
+fn headers(producer: &RawProducer, problems: &mut Problems) -> u8 {
+    let Some(At { value, span }) = producer.headers.get() else { return 0 };
+    match u8::try_from(*value) {
+        Ok(count) if count <= HEADERS_MAX => count,
+        _ => {
+            problems
+                .error(span, format!("`headers` cannot be {value}"), "too many")
+                .help(format!("write at most {HEADERS_MAX}: from 4 on each record has one of every shape"));
+            0
+        }
+    }
+}
+
 fn check_size(producer: &RawProducer, problems: &mut Problems) {
     let Some(At { value: ByteRange(least, most), span }) = producer.size.get() else { return };
     if *least < LEAST_PAYLOAD_BYTES {
@@ -112,7 +128,8 @@ fn check_size(producer: &RawProducer, problems: &mut Problems) {
     }
     let limit = producer.config.value().and_then(|config| config.any_of(&["message.max.bytes"]));
     let limit = limit.map_or(Some(DEFAULT_MESSAGE_MAX_BYTES), |property| property.value.parse().ok());
-    if let Some(limit) = limit.filter(|limit| *most > limit.saturating_sub(FRAMING_BYTES)) {
+    let beside = FRAMING_BYTES + u64::from(producer.headers.or(0)) * MOST_HEADER_BYTES;
+    if let Some(limit) = limit.filter(|limit| *most > limit.saturating_sub(beside)) {
         problems.error(span, format!("librdkafka refuses records above {limit} bytes"), "too large").help(
             "write less, or raise \"message.max.bytes\" in the producer's config and \"max.message.bytes\" in the topic's",
         );

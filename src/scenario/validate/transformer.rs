@@ -82,6 +82,7 @@ fn producer(name: &str, to: String, count: u32, transactions: Option<Transaction
         rate: Rate::Max,
         size_bytes: (0, 0),
         keys: 0,
+        headers: 0,
         in_flight: transactions.map_or(1, |transactions| transactions.records),
         transactions,
         config: BTreeMap::new(),

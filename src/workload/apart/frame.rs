@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::in_flight::Pending;
 use super::super::{consumer, producer};
+use crate::history::clock::Origin;
 use crate::history::event::Position;
 use crate::history::recorder::Header;
 use crate::history::{Event, ReadRow, SendRow};
@@ -103,7 +104,7 @@ pub struct Begin {
     /// The history's.
     pub header: Header,
     /// The run's clock (see `Clock::origin`).
-    pub origin: std::time::Duration,
+    pub origin: Origin,
     /// Its id in the history.
     pub process: ProcessId,
     /// How long it takes over each record, in nanoseconds.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode;
 
@@ -12,6 +13,7 @@ use crate::history::{EventKind, ProcessRole};
 use crate::kafka::{Outcome, ProcessId, RecordId, TimeNs};
 use crate::workload::close;
 use crate::workload::errors::ClientErrors;
+use crate::workload::headers;
 use crate::workload::held::{Cause, Held};
 use crate::workload::in_flight::{Mode, Pending, SendContext, error_code};
 use crate::workload::outcome::TransactionEnd;
@@ -103,12 +105,17 @@ impl Life {
         let Pending { partition, sequence, bytes, invoke_ns, .. } = pending;
         let record = RecordId { process: self.process, sequence };
         let target = Place { topic: assignment.topic_index, partition };
-        let stamp = Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, bytes };
+        let stamp =
+            Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, headers: assignment.headers, bytes };
         payload::encode(&mut self.payload, &stamp, key);
-        let message = BaseRecord::with_opaque_to(&assignment.topic, slot)
+        let mut message = BaseRecord::with_opaque_to(&assignment.topic, slot)
             .partition(partition.0)
+            .timestamp(shared.recorder.clock().wall_ms(invoke_ns))
             .key(key)
             .payload(self.payload.as_slice());
+        if assignment.headers > 0 {
+            message = message.headers(own_headers(record, assignment.headers));
+        }
         let taken = match self.client.send(message).map_err(|(error, _)| error) {
             Ok(()) => Attempt::Taken,
             Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
@@ -219,4 +226,11 @@ impl Life {
             self.hand_over_rows(shared, ROWS_PER_BATCH);
         }
     }
+}
+
+/// A record's headers as librdkafka takes them.
+fn own_headers(record: RecordId, count: u8) -> OwnedHeaders {
+    let empty = OwnedHeaders::new_with_capacity(usize::from(count));
+    headers::drawn(record, count)
+        .fold(empty, |list, header| list.insert(Header { key: header.key(), value: header.value() }))
 }

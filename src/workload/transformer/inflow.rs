@@ -83,8 +83,8 @@ impl Inflow {
         own.hand_over_rows(ROWS_PER_BATCH);
         match self.consumer.poll(POLL)? {
             Ok(message) => {
-                let now = own.shared.recorder.now();
-                let row = reading::row(&message, own.process, own.shared.run, &own.topics, now)
+                let clock = own.shared.recorder.clock();
+                let row = reading::row(&message, own.process, own.shared.run, &own.topics, clock)
                     .expect("transformers subscribe to topics of the run only");
                 let key = message.key().unwrap_or_default().to_vec();
                 own.take(row).then_some(Arrival { row, key })

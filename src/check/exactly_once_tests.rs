@@ -156,7 +156,7 @@ const DAMAGES: [Damage; 7] = [
     ("nobody told what one was made of", forget_a_source, &[(ExactlyOnce, Unknown)]),
     ("the group did not get to the end", stop_early, &[(ExactlyOnce, Unknown)]),
     ("a copy is lost", lose_a_copy, &[(LostWrite, Invalid), (TornTransaction, Invalid), (ExactlyOnce, Invalid)]),
-    ("a copy is corrupt", corrupt_a_copy, &[(Corrupt, Invalid), (ExactlyOnce, Unknown), (LostWrite, Unknown)]),
+    ("a copy is corrupt", corrupt_a_copy, &[(Corrupt, Invalid), (TornTransaction, Unknown), (ExactlyOnce, Unknown)]),
 ];
 
 proptest! {

@@ -38,8 +38,9 @@ impl Default for Gauge {
 }
 
 impl Gauge {
-    /// A new life began.
+    /// A new life began, which has got nothing done yet: what the one before handed in last must not pass for its work.
     pub fn begins(&self, process: ProcessId, incarnation: u32) {
+        self.progress_ns.store(NONE_64, Ordering::Relaxed);
         self.incarnation.store(incarnation, Ordering::Relaxed);
         self.process.store(process.0, Ordering::Release);
     }
@@ -82,7 +83,7 @@ impl Gauge {
         (sent, acked, read)
     }
 
-    /// When the client last got an acknowledgement or a record.
+    /// When the latest life last got an acknowledgement or a record.
     pub fn last_progress(&self) -> Option<TimeNs> {
         let nanos = self.progress_ns.load(Ordering::Relaxed);
         (nanos != NONE_64).then_some(TimeNs(nanos))
@@ -120,6 +121,16 @@ impl Gauge {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_earlier_life_got_done_is_no_progress_of_the_next_one() {
+        let gauge = Gauge::default();
+        gauge.begins(ProcessId(1), 0);
+        gauge.add_acked(5, TimeNs(7));
+        assert_eq!(gauge.last_progress(), Some(TimeNs(7)));
+        gauge.begins(ProcessId(2), 1);
+        assert_eq!((gauge.last_progress(), gauge.counts()), (None, (0, 5, 0)));
+    }
 
     #[test]
     fn a_hundred_records_of_two_milliseconds_take_a_fifth_of_a_second() {

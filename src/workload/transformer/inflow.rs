@@ -344,7 +344,6 @@ impl Ownership {
             std::mem::replace(&mut state.rows, Vec::with_capacity(capacity))
         };
         self.shared.counters.add_read(rows.len());
-        self.shared.gauge.add_read(rows.len() as u64, now);
         let _held: Duration = self.shared.recorder.reads(rows);
     }
 

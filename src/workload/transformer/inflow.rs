@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message as _;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::{Assignment, End};
@@ -163,7 +164,7 @@ impl Inflow {
             return;
         }
         let sought = self.list(&from).and_then(|list| self.consumer.seek_partitions(list, SEEK_LIMIT));
-        let failed = sought.and_then(|list| list.elements().iter().try_for_each(|entry| entry.error()));
+        let failed = sought.and_then(|list| list.elements().iter().try_for_each(TopicPartitionListElem::error));
         if let Err(error) = failed {
             own.errors.note(&error, &format!("could not go back to where an aborted transaction had begun: {error}"));
             own.is_lost.store(true, Ordering::Relaxed);

@@ -174,7 +174,7 @@ fn a_run_prints_its_verdict_and_leaves_the_files_that_it_promises() {
         "verdict.json",
     ];
     assert_eq!(names(&run), promised);
-    assert_eq!(names(&run.join("history")), ["events.jsonl", "reads.arrows", "replicas.arrows", "sends.arrows"]);
+    assert_eq!(names(&run.join("history")), ["events.jsonl", "reads.arrows", "replicas.arrows", "sends.arrows", "sources.arrows"]);
     let scenario = fs::read("scenarios/mock.toml").expect("the scenario can be read");
     assert_eq!(fs::read(run.join("scenario.toml")).expect("the run keeps its scenario"), scenario);
     assert_eq!(place.ledgers().len(), 0);
@@ -325,7 +325,7 @@ fn a_stored_run_is_written_as_tables_into_an_empty_directory() {
 
     history(&["--format", "csv", "--out", "tables"]).success().stderr("").stdout(contains("tables/events.csv\n"));
     let tables = place.path("tables");
-    assert_eq!(names(&tables), ["events.csv", "reads.csv", "replicas.csv", "sends.csv"]);
+    assert_eq!(names(&tables), ["events.csv", "reads.csv", "replicas.csv", "sends.csv", "sources.csv"]);
     let rows = |table: &str| csv::Reader::from_path(tables.join(table)).expect("a table").into_records().count() as u64;
     assert_eq!(Some(rows("sends.csv")), verdict["counts"]["sent"].as_u64());
     assert_eq!(Some(rows("reads.csv")), verdict["counts"]["read"].as_u64());

@@ -47,8 +47,9 @@ fn brokers_find_out_what_became_of_clients_that_crash_and_freeze() {
 #[test]
 fn a_producer_whose_transactional_id_is_taken_fails_what_it_had_open_and_lives_again() {
     let mut payers = producer(Rate::PerSecond(1000.0));
-    let (every, timeout) = (Duration::from_millis(200), Duration::from_secs(30));
-    payers.transactions = Some(TransactionSpec { records: 1000, every, abort_millionths: 0, timeout });
+    // Acknowledgements show when a commit is done; whoever comes then finds the next transaction open, for seconds.
+    let (every, timeout) = (Duration::from_secs(3), Duration::from_secs(30));
+    payers.transactions = Some(TransactionSpec { records: 10_000, every, abort_millionths: 0, timeout });
     on_three_brokers("load-fenced", scenario(vec![payers], vec![group(1, CommitMode::AfterProcess)]), take_its_id);
 }
 

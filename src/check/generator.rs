@@ -287,7 +287,9 @@ impl Drawn {
         let told = self.run.history.events.last_mut().expect("it was added");
         told.time_ns = TimeNs(self.drain_began);
         if let EventKind::EndOffsets { ranges } = &mut told.kind {
-            ranges.iter_mut().for_each(|range| range.high_watermark = Some(range.end));
+            for range in ranges {
+                range.high_watermark = Some(range.end);
+            }
         }
         for (partition, end) in &ends {
             for process in DRAINS {

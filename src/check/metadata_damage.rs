@@ -1,7 +1,5 @@
 //! Damages to leader epochs and to who led in them, and to what the high watermark covers.
 
-#![expect(clippy::unnecessary_wraps, reason = "every damage has the shape of those that may find nothing to damage")]
-
 use crate::history::{EventKind, ReadRow};
 use crate::kafka::{BrokerId, LeaderEpoch, Offset, Outcome, RecordId};
 
@@ -56,7 +54,8 @@ fn observe(drawn: &mut Drawn, leader: BrokerId, epoch: LeaderEpoch) -> Option<()
         view.partitions[0].leader = Some(leader);
         view.partitions[0].leader_epoch = Some(epoch);
     }
-    events.splice(last + 1..last + 1, [changed, again]);
+    events.insert(last + 1, changed);
+    events.insert(last + 2, again);
     Some(())
 }
 

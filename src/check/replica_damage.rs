@@ -38,7 +38,7 @@ pub(super) fn rewrite(batch: &mut StoredBatch) {
 
 /// Another leader wrote it.
 pub(super) fn another_leader(batch: &mut StoredBatch) {
-    batch.leader_epoch = LeaderEpoch(0);
+    batch.leader_epoch.0 += 1;
 }
 
 /// One batch is not there.

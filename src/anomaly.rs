@@ -40,6 +40,8 @@ pub enum CheckName {
     Redelivery,
     /// A group passed records by that a member had committed, and not yet processed, when it was killed.
     CrashSkip,
+    /// Two members of a consumer group were given one partition in one generation, and held it at once.
+    DoubleOwnership,
     /// A record was read of a transaction that was certainly aborted.
     AbortedRead,
     /// A record was read before the commit of its transaction was asked for.
@@ -50,13 +52,17 @@ pub enum CheckName {
     ExactlyOnce,
     /// Two replicas store different things below the high watermark, or one stores what its checksum denies.
     ReplicaDivergence,
+    /// A leader epoch fell as offsets rose, or two brokers led in one epoch.
+    LeaderEpoch,
+    /// What a reader had been given was cut off: the high watermark stepped back below it.
+    HighWatermark,
     /// Too little happened, or too little of it was proven, for the other checks to mean anything.
     Coverage,
 }
 
 impl CheckName {
     /// Every check, in the order that reports show them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::LostWrite,
         Self::Duplicate,
         Self::ProducerOrder,
@@ -71,11 +77,14 @@ impl CheckName {
         Self::CommitRegression,
         Self::Redelivery,
         Self::CrashSkip,
+        Self::DoubleOwnership,
         Self::AbortedRead,
         Self::PrecommittedRead,
         Self::TornTransaction,
         Self::ExactlyOnce,
         Self::ReplicaDivergence,
+        Self::LeaderEpoch,
+        Self::HighWatermark,
         Self::Coverage,
     ];
 
@@ -96,11 +105,14 @@ impl CheckName {
             Self::CommitRegression => "commit-regression",
             Self::Redelivery => "redelivery",
             Self::CrashSkip => "crash-skip",
+            Self::DoubleOwnership => "double-ownership",
             Self::AbortedRead => "aborted-read",
             Self::PrecommittedRead => "precommitted-read",
             Self::TornTransaction => "torn-transaction",
             Self::ExactlyOnce => "exactly-once",
             Self::ReplicaDivergence => "replica-divergence",
+            Self::LeaderEpoch => "leader-epoch",
+            Self::HighWatermark => "high-watermark",
             Self::Coverage => "coverage",
         }
     }
@@ -122,11 +134,14 @@ impl CheckName {
             Self::CommitRegression => "Did no new owner begin before what its group had committed?",
             Self::Redelivery => "Did no consumer group get a record more than once?",
             Self::CrashSkip => "Did no group skip what a killed member had committed and not yet processed?",
+            Self::DoubleOwnership => "Did no two members of a group hold a partition in one generation?",
             Self::AbortedRead => "Was no record read of a transaction that was aborted?",
             Self::PrecommittedRead => "Was no record read before its transaction's commit was asked for?",
             Self::TornTransaction => "Can each transaction's records be read all, or none of them?",
             Self::ExactlyOnce => "Was each record that was to be transformed made into exactly one?",
             Self::ReplicaDivergence => "Do all replicas store the same, each as its checksums say?",
+            Self::LeaderEpoch => "Did leader epochs only grow, with one leader each?",
+            Self::HighWatermark => "Did nothing that was read get cut off again?",
             Self::Coverage => "Did the faults bite, and was there enough evidence?",
         }
     }

@@ -15,6 +15,7 @@ pub mod corrupt;
 pub mod coverage;
 pub mod crash_skip;
 mod crashed;
+pub mod double_ownership;
 pub mod duplicate;
 pub mod evidence;
 pub mod exactly_once;
@@ -23,8 +24,10 @@ pub mod finding;
 pub mod group_delivery;
 pub mod group_skip;
 pub mod handover;
+pub mod high_watermark;
 pub mod inconsistent_offsets;
 pub mod index;
+pub mod leader_epoch;
 pub mod log;
 pub mod lost_write;
 pub mod meetings;
@@ -42,6 +45,7 @@ pub mod recovery;
 pub mod redelivery;
 pub mod replica_divergence;
 pub mod replicas;
+pub mod terms;
 pub mod timeline;
 pub mod torn_transaction;
 pub mod transactions;
@@ -72,7 +76,11 @@ mod limit_tests;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod metadata_damage;
+#[cfg(test)]
 mod network_tests;
+#[cfg(test)]
+mod ownership_tests;
 #[cfg(test)]
 mod poll_tests;
 #[cfg(test)]
@@ -82,6 +90,8 @@ mod replica_damage;
 #[cfg(test)]
 mod tail_tests;
 #[cfg(test)]
+mod term_tests;
+#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod transaction_damage;
@@ -89,6 +99,10 @@ mod transaction_damage;
 mod transaction_tests;
 #[cfg(test)]
 mod treatment_tests;
+#[cfg(test)]
+mod watermark_tests;
+#[cfg(test)]
+mod whereabouts_tests;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -126,11 +140,14 @@ fn checker(name: CheckName) -> &'static dyn Checker {
         CheckName::CommitRegression => &commit_regression::CommitRegression,
         CheckName::Redelivery => &redelivery::Redelivery,
         CheckName::CrashSkip => &crash_skip::CrashSkip,
+        CheckName::DoubleOwnership => &double_ownership::DoubleOwnership,
         CheckName::AbortedRead => &aborted_read::AbortedRead,
         CheckName::PrecommittedRead => &precommitted_read::PrecommittedRead,
         CheckName::TornTransaction => &torn_transaction::TornTransaction,
         CheckName::ExactlyOnce => &exactly_once::ExactlyOnce,
         CheckName::ReplicaDivergence => &replica_divergence::ReplicaDivergence,
+        CheckName::LeaderEpoch => &leader_epoch::LeaderEpochs,
+        CheckName::HighWatermark => &high_watermark::HighWatermark,
         CheckName::Coverage => &coverage::Coverage,
     }
 }

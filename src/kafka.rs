@@ -65,6 +65,10 @@ id!(
     LeaderEpoch(i32), "{}"
 );
 id!(
+    /// A consumer group's generation: what its members were given between two rebalances. It grows by each rebalance.
+    Generation(i32), "{}"
+);
+id!(
     /// Monotonic time in nanoseconds since the run's origin (`run-started.started_utc` is the origin's wall-clock time).
     TimeNs(u64), "{} ns"
 );

@@ -174,7 +174,10 @@ fn a_run_prints_its_verdict_and_leaves_the_files_that_it_promises() {
         "verdict.json",
     ];
     assert_eq!(names(&run), promised);
-    assert_eq!(names(&run.join("history")), ["events.jsonl", "reads.arrows", "replicas.arrows", "sends.arrows", "sources.arrows"]);
+    assert_eq!(
+        names(&run.join("history")),
+        ["events.jsonl", "reads.arrows", "replicas.arrows", "sends.arrows", "sources.arrows"]
+    );
     let scenario = fs::read("scenarios/mock.toml").expect("the scenario can be read");
     assert_eq!(fs::read(run.join("scenario.toml")).expect("the run keeps its scenario"), scenario);
     assert_eq!(place.ledgers().len(), 0);

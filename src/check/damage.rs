@@ -7,11 +7,11 @@ mod expected;
 use std::time::Duration;
 
 use crate::anomaly::CheckName::{
-    self, AbortedRead, CommitRegression, Corrupt, Coverage, Duplicate, GroupDelivery, GroupSkip, InconsistentOffsets,
-    LostWrite, NonmonotonicPoll, Phantom, PollSkip, PrecommittedRead, ProducerOrder, RealtimeOrder, Redelivery,
-    TornTransaction,
+    self, AbortedRead, CommitRegression, Corrupt, Coverage, DoubleOwnership, Duplicate, GroupDelivery, GroupSkip,
+    HighWatermark, InconsistentOffsets, LeaderEpoch, LostWrite, NonmonotonicPoll, Phantom, PollSkip, PrecommittedRead,
+    ProducerOrder, RealtimeOrder, Redelivery, TornTransaction,
 };
-use crate::anomaly::Validity::{self, Invalid, Unknown};
+use crate::anomaly::Validity::{self, Invalid, Skipped, Unknown};
 use crate::fault::kinds::pause::Pause;
 use crate::fault::{FaultId, FaultKind, Moment, Target};
 use crate::history::event::FaultStage;
@@ -24,6 +24,7 @@ use expected::{ALL_UNKNOWN, DIVERGENCE, LOG_UNKNOWN, NO_COVERAGE, NO_ENDS, REPLI
 
 use super::generator::{Appended, DRAINS, Drawn, PAYER, STEP};
 use super::group_damage;
+use super::metadata_damage as metadata;
 use super::replica_damage::{self as replica, change};
 use super::testing::id;
 use super::transaction_damage;
@@ -51,11 +52,13 @@ pub(crate) const ALL: &[Damage] = damages![
     "drop the tail, end offset and all", truncate_tail, &[(LostWrite, Invalid)];
     "the tail is hidden by an open transaction", hide_tail, LOG_UNKNOWN;
     "the tail came after the end was told", |drawn| move_end(drawn, &Told::BeforeReads), &[(LostWrite, Unknown)];
-    "the tail was read before, and is gone", |drawn| move_end(drawn, &Told::AfterReads), &[(LostWrite, Invalid)];
+    "the tail was read before, and is gone", |drawn| move_end(drawn, &Told::AfterReads), &[
+        (LostWrite, Invalid), (HighWatermark, Invalid)];
     "drop at an incomplete drain", drop_at_incomplete_drain, &[
         (LostWrite, Invalid), (Duplicate, Unknown), (ProducerOrder, Unknown), (RealtimeOrder, Unknown),
         (Phantom, Unknown), (Corrupt, Unknown), (InconsistentOffsets, Unknown), (GroupDelivery, Unknown),
-        (PollSkip, Unknown), (GroupSkip, Unknown), (AbortedRead, Unknown), (TornTransaction, Unknown), (Coverage, Unknown)];
+        (PollSkip, Unknown), (GroupSkip, Unknown), (AbortedRead, Unknown), (TornTransaction, Unknown), (LeaderEpoch, Unknown),
+        (Coverage, Unknown)];
     "drop from the drain reader behind", |drawn| unstable_read(drawn, DRAINS[1]), &[(LostWrite, Unknown)];
     "drop from the drain reader ahead", |drawn| unstable_read(drawn, DRAINS[0]), &[(LostWrite, Unknown), (PollSkip, Invalid)];
     "retention before the drain", retain, &[(LostWrite, Unknown), (TornTransaction, Unknown), (Coverage, Unknown)];
@@ -92,6 +95,9 @@ pub(crate) const ALL: &[Damage] = damages![
     "nothing of a transaction in doubt", transaction_damage::lose_the_unheard, &[];
     "nobody told of the transactions", transaction_damage::untold, &[
         (PrecommittedRead, Unknown), (TornTransaction, Unknown)];
+    "two members hold a partition in one generation", group_damage::share_a_generation, &[(DoubleOwnership, Invalid)];
+    "two members overlap across generations", group_damage::overlap_by_right, &[];
+    "nobody told the generations", |drawn| forget(drawn, |kind| matches!(kind, EventKind::AssignedIn { .. })), &[(DoubleOwnership, Skipped)];
     "a group stops early", group_stops, &[(GroupDelivery, Unknown), (Coverage, Unknown)];
     "incomplete drain", incomplete_drain, LOG_UNKNOWN;
     "one drain reader incomplete", one_incomplete, NO_COVERAGE;
@@ -135,6 +141,14 @@ pub(crate) const ALL: &[Damage] = damages![
     "a replica out of sync ends early", |drawn| { replica::cut(drawn)?; replica::out_of_sync(drawn) }, &[];
     "a replica out of sync has an old tail", replica::stale_tail, &[];
     "a replica out of sync lacks a batch", |drawn| { replica::punch(drawn)?; replica::out_of_sync(drawn) }, DIVERGENCE;
+    "an epoch falls in the log", metadata::fall, &[(LeaderEpoch, Invalid)];
+    "an epoch falls on every disk", metadata::fall_on_disks, &[(LeaderEpoch, Invalid)];
+    "two brokers acknowledge in one epoch", metadata::acknowledge_beside, &[(LeaderEpoch, Invalid)];
+    "the metadata names two leaders of one epoch", metadata::name_another, &[(LeaderEpoch, Invalid)];
+    "the metadata steps back to what it was", metadata::look_back, &[];
+    "a record was written anew after it was read", metadata::write_anew, &[(HighWatermark, Invalid)];
+    "what was read uncommitted vanished", metadata::vanish, &[(HighWatermark, Invalid)];
+    "what was read uncommitted was aborted", |drawn| metadata::read_uncommitted(drawn).map(|_| ()), &[];
     "a replica's disk could not be read", replica::unreadable, REPLICAS_UNKNOWN;
     "nobody knows who was in sync", |drawn| forget(drawn, |kind| matches!(kind, EventKind::ClusterObserved { .. })), REPLICAS_UNKNOWN;
     "no replica was read", |drawn| forget(drawn, |kind| matches!(kind, EventKind::ReplicasRead { .. })), REPLICAS_SKIPPED;
@@ -275,7 +289,8 @@ fn neighbours(drawn: &Drawn, same_process: fn(&Appended, &Appended) -> bool) -> 
     let alone = alone(drawn);
     let pairs = alone.windows(2).map(|pair| (pair[0], pair[1]));
     let mut pairs = pairs.filter(|(one, two)| one.outcome == Outcome::Ok && two.outcome == Outcome::Ok);
-    pairs.find(|(one, two)| same_process(one, two))
+    // Of one leader's term, so that only their order is wrong.
+    pairs.find(|(one, two)| same_process(one, two) && drawn.term(one.time) == drawn.term(two.time))
 }
 
 /// Makes two records change places, in what is read and what was acknowledged alike.
@@ -287,8 +302,11 @@ fn exchange(drawn: &mut Drawn, one: Appended, two: Appended) {
             read.record = one.record;
         }
     }
-    send_mut(drawn, one.record).offset = Some(Offset(two.offset));
-    send_mut(drawn, two.record).offset = Some(Offset(one.offset));
+    let leader = drawn.term(one.time).1;
+    for (record, offset) in [(one.record, two.offset), (two.record, one.offset)] {
+        let send = send_mut(drawn, record);
+        (send.offset, send.broker) = (Some(Offset(offset)), Some(leader));
+    }
 }
 
 fn swap(drawn: &mut Drawn) -> Option<()> {

@@ -19,7 +19,7 @@ use crate::fault::kinds::kill::Kill;
 use crate::fault::{FaultId, FaultKind, Moment, Observation, Probe, ProcessState, Signal, Standing, Target};
 use crate::history::event::FaultStage;
 use crate::history::{EventKind, ProcessRole, Seal};
-use crate::kafka::{BrokerId, Outcome, ProcessId, RecordId, TimeNs};
+use crate::kafka::{BrokerId, LeaderEpoch, Outcome, ProcessId, RecordId, TimeNs};
 use crate::plan::{PlannedStart, Step};
 
 use super::testing::{RunBuilder, id};
@@ -47,11 +47,15 @@ pub(crate) struct Drawn {
     /// By group and partition: the member that owned it last.
     pub(crate) owners: BTreeMap<(String, i32), u32>,
     /// What lies in the logs and was never committed: partition, record, offset.
-    hidden: Vec<(i32, RecordId, i64)>,
+    pub(crate) hidden: Vec<(i32, RecordId, i64)>,
     /// The groups' names.
     pub(crate) groups: Vec<String>,
     /// Where owners began that had no choice: nothing else can have stood committed.
     pub(crate) beginnings: Vec<Beginning>,
+    /// When broker 2 was killed, which led everything until then.
+    struck: u64,
+    /// When the drain began.
+    drain_began: u64,
     /// The time of the last read or event of a group.
     clock: u64,
 }
@@ -100,6 +104,8 @@ pub(crate) fn draw(seed: u64, shape: Shape) -> Drawn {
         hidden: Vec::new(),
         groups: (0..shape.groups).map(|group| format!("group-{group}")).collect(),
         beginnings: Vec::new(),
+        struck: u64::from(shape.sends) / 3 * STEP,
+        drain_began: 0,
         clock: 0,
     };
     let header = EventKind::RunStarted {
@@ -128,6 +134,7 @@ pub(crate) fn draw(seed: u64, shape: Shape) -> Drawn {
     }
     drawn.clock = loaded;
     consume::consume(&mut drawn, &mut rng);
+    drawn.drain_began = drawn.tick();
     drain(&mut drawn);
     bear_witness(&mut drawn);
     drawn.reseal();
@@ -151,6 +158,8 @@ fn produce(drawn: &mut Drawn, shape: Shape, rng: &mut ChaCha8Rng) {
         let appended = outcome == Outcome::Ok || (outcome == Outcome::Info && rng.random_bool(0.5));
         let invoked = time - rng.random_range(0..time.min(20 * STEP));
         let completed = time + rng.random_range(1..20 * STEP);
+        // What the old leader took in and did not answer in its lifetime the next one acknowledges when it is sent again.
+        let (_, answered_by) = drawn.term(completed);
         let mut send = drawn.run.send(process, partition.try_into().expect("few partitions"), record.sequence.0);
         if appended {
             // Transaction markers and compaction leave holes.
@@ -159,7 +168,7 @@ fn produce(drawn: &mut Drawn, shape: Shape, rng: &mut ChaCha8Rng) {
             drawn.ends[partition] = offset + 1;
             drawn.logs[partition].push(Appended { record, offset, time, outcome });
             if outcome == Outcome::Ok {
-                send = send.offset(offset);
+                send = send.offset(offset).broker(answered_by);
             }
         }
         send.outcome(outcome).times(invoked, completed).push();
@@ -248,8 +257,22 @@ impl Drawn {
 
     /// A reader reads a record, later than everything before.
     pub(crate) fn read(&mut self, reader: u32, partition: i32, offset: i64, record: RecordId) {
-        let time = self.tick();
+        let (time, epoch) = (self.tick(), self.epoch_at(partition, offset));
         self.run.read_at(time, reader, partition, offset, record);
+        self.run.rows(partition).reads.last_mut().expect("it was added").leader_epoch = Some(epoch);
+    }
+
+    /// Which leader epoch it was at a time, and who led: in every partition broker 2, until it was killed, then broker 1.
+    pub(crate) fn term(&self, time: u64) -> (LeaderEpoch, BrokerId) {
+        if time < self.struck { (LeaderEpoch(0), BrokerId(BROKERS[1])) } else { (LeaderEpoch(1), BrokerId(BROKERS[0])) }
+    }
+
+    /// Under which epoch an offset was written. What was hidden came before everything else, and what is not known after it.
+    pub(crate) fn epoch_at(&self, partition: i32, offset: i64) -> LeaderEpoch {
+        let log = &self.logs[usize::try_from(partition).expect("counted from 0")];
+        let next = log.partition_point(|appended| appended.offset < offset);
+        let time = log.get(next).map_or(u64::MAX, |appended| appended.time);
+        self.term(time).0
     }
 
     /// Writes the events that depend on everything before: end offsets, positions, what the
@@ -262,6 +285,13 @@ impl Drawn {
         let ends: Vec<(i32, i64)> = (0i32..).zip(self.ends.iter().copied()).collect();
         let ranges: Vec<(i32, i64, i64)> = ends.iter().map(|(partition, end)| (*partition, 0, *end)).collect();
         self.run.end_offsets(&ranges);
+        let told = self.run.history.events.last_mut().expect("it was added");
+        told.time_ns = TimeNs(self.drain_began);
+        if let EventKind::EndOffsets { ranges } = &mut told.kind {
+            for range in ranges {
+                range.high_watermark = Some(range.end);
+            }
+        }
         for (partition, end) in &ends {
             for process in DRAINS {
                 self.run.drained(process, *partition, *end);

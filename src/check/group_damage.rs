@@ -1,7 +1,7 @@
 //! Ways to damage what a group's members read of their partitions, and where they begin.
 
 use crate::anomaly::{CheckName, Expectation};
-use crate::history::{EventKind, ReadRow};
+use crate::history::{Event, EventKind, ReadRow};
 use crate::kafka::{Offset, Outcome, Partition, ProcessId};
 
 use super::evidence::Evidence;
@@ -12,7 +12,7 @@ use super::readings::{Reading, Readings};
 use super::testing::RunBuilder;
 
 /// The readings of all groups' members, each with its partition.
-fn readings(drawn: &Drawn) -> Vec<(i32, Reading)> {
+pub(super) fn readings(drawn: &Drawn) -> Vec<(i32, Reading)> {
     let evidence = Evidence::gather(&drawn.run.history, &drawn.run.scenario, &drawn.run.plan);
     let intervals = Intervals::new(&drawn.run.history);
     let mut all = Vec::new();
@@ -158,8 +158,9 @@ pub(super) fn begin_early(drawn: &mut Drawn) -> Option<()> {
     })?;
     let log = &drawn.logs[usize::try_from(beginning.partition).expect("counted from 0")];
     let Appended { record, offset, .. } = log[beginning.committed];
+    let leader_epoch = Some(drawn.epoch_at(beginning.partition, offset));
     let reads = &mut drawn.run.rows(beginning.partition).reads;
-    let row = ReadRow { offset: Offset(offset), record, ..reads[first] };
+    let row = ReadRow { offset: Offset(offset), record, leader_epoch, ..reads[first] };
     reads.insert(first, row);
     drawn.recount();
     Some(())
@@ -178,4 +179,43 @@ pub(super) fn get_twice(drawn: &mut Drawn) -> Option<()> {
     partitions.any(has_twice).then(|| {
         drawn.run.scenario.expect.insert(CheckName::Redelivery, Expectation::Forbidden);
     })
+}
+
+/// Two members that hold one partition at the same time: the places of the events that give it to them.
+fn overlap(drawn: &Drawn) -> Option<(usize, usize)> {
+    let events = &drawn.run.history.events;
+    let intervals = Intervals::new(&drawn.run.history);
+    let given = |event: &Event| match &event.kind {
+        EventKind::AssignedIn { process, partitions, .. } => {
+            let last =
+                intervals.of(&partitions[0], *process).iter().rfind(|interval| interval.from <= event.time_ns)?;
+            Some((*process, partitions[0].clone(), *last))
+        }
+        _ => None,
+    };
+    let all: Vec<_> = events.iter().enumerate().filter_map(|(at, event)| Some((at, given(event)?))).collect();
+    all.iter().find_map(|(one, (holder, partition, held))| {
+        let beside = all.iter().find(|(_, (heir, also, since))| {
+            *heir == ProcessId(partner(holder.0))
+                && also == partition
+                && held.from < since.from
+                && held.until.is_none_or(|until| until > since.from)
+        });
+        beside.map(|(other, _)| (*one, *other))
+    })
+}
+
+pub(super) fn share_a_generation(drawn: &mut Drawn) -> Option<()> {
+    let (one, other) = overlap(drawn)?;
+    let events = &mut drawn.run.history.events;
+    let EventKind::AssignedIn { generation: held, .. } = events[one].kind else { return None };
+    if let EventKind::AssignedIn { generation, .. } = &mut events[other].kind {
+        *generation = held;
+    }
+    Some(())
+}
+
+/// No damage: whoever is thrown out of a group learns of it late.
+pub(super) fn overlap_by_right(drawn: &mut Drawn) -> Option<()> {
+    overlap(drawn).map(|_| ())
 }

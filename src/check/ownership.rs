@@ -1,7 +1,8 @@
 //! Ownership intervals of a group's partitions: from `assigned` to `revoked`, or to the member's end.
 //!
-//! Two members that hold one partition at once are a window in which records may be delivered twice. It is told, never
-//! judged: a member that was thrown out learns of it late, and until then believes that it still owns.
+//! Two members that hold one partition at once are a window in which records may be delivered twice. Across generations it is told,
+//! never judged: a member that was thrown out learns of it late, and until then believes that it still owns. Within one
+//! generation `double-ownership` judges it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -38,7 +38,7 @@ pub(super) fn rewrite(batch: &mut StoredBatch) {
 
 /// Another leader wrote it.
 pub(super) fn another_leader(batch: &mut StoredBatch) {
-    batch.leader_epoch = LeaderEpoch(0);
+    batch.leader_epoch.0 += 1;
 }
 
 /// One batch is not there.
@@ -99,15 +99,17 @@ pub(super) fn out_of_sync(drawn: &mut Drawn) -> Option<()> {
     Some(())
 }
 
-/// The follower was not in sync, and has a tail of an earlier leader's.
+/// The follower was not in sync, and has a tail that it wrote itself while it led.
 pub(super) fn stale_tail(drawn: &mut Drawn) -> Option<()> {
-    let (rows, at) = middle(drawn)?;
-    let from = rows[at].batch.base_offset;
-    for row in rows.iter_mut().filter(|row| row.broker == STRUCK && row.batch.base_offset >= from) {
+    let rows = &mut drawn.run.rows(0).replicas;
+    let tail = rows.iter_mut().filter(|row| row.broker == STRUCK && row.batch.leader_epoch == LeaderEpoch(1));
+    let mut changed = 0;
+    for row in tail {
         row.batch.leader_epoch = LeaderEpoch(0);
         row.batch.crc ^= 1;
+        changed += 1;
     }
-    out_of_sync(drawn)
+    (changed > 0).then(|| out_of_sync(drawn))?
 }
 
 /// The follower's disk could not be read.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::history::event::{LogRange, Position, RevocationCause};
 use crate::history::{Closure, Event, EventKind, History, PartitionHistory, ProcessRole, ReadRow, SendRow};
 use crate::kafka::{
-    Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex, TopicPartition,
+    BrokerId, Generation, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex,
+    TopicPartition,
 };
 use crate::plan::{Plan, PlannedPhases};
 use crate::scenario::{
@@ -122,6 +123,13 @@ impl RunBuilder {
         self.event(time, EventKind::Assigned { process: ProcessId(member), partitions });
     }
 
+    /// In which generation a member was given a partition.
+    pub(crate) fn assigned_in(&mut self, time: u64, member: u32, generation: i32, partition: i32) {
+        let (process, generation) = (ProcessId(member), Generation(generation));
+        let partitions = vec![TopicPartition::new("chat", partition)];
+        self.event(time, EventKind::AssignedIn { process, generation, partitions });
+    }
+
     /// A member gave a partition up, lost it, or died.
     pub(crate) fn revoked(&mut self, time: u64, member: u32, partition: i32, cause: RevocationCause) {
         let partitions = vec![TopicPartition::new("chat", partition)];
@@ -208,6 +216,11 @@ impl SendBuilder<'_> {
 
     pub(crate) fn offset(mut self, offset: i64) -> Self {
         self.row.offset = Some(Offset(offset));
+        self
+    }
+
+    pub(crate) fn broker(mut self, broker: BrokerId) -> Self {
+        self.row.broker = Some(broker);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::Deed;
-use crate::history::event::{LogRange, Position};
+use crate::history::event::{LogRange, Phase, Position};
 use crate::history::{Event, EventKind, History};
 use crate::kafka::replica::ReplicaLog;
 use crate::kafka::{BrokerId, ClusterView, Offset, Partition, ProcessId, TimeNs, TopicIndex, TopicPartition};
@@ -31,6 +31,8 @@ pub struct Timeline {
     pub ranges: BTreeMap<PartitionKey, LogRange>,
     /// When these were told.
     pub ranges_ns: Option<TimeNs>,
+    /// When the final drain began, before which nobody asked for any range.
+    pub drain_began: Option<TimeNs>,
     /// Below which offset faults deleted a partition's records on purpose, and the cluster confirmed it.
     pub deleted: BTreeMap<PartitionKey, Offset>,
     /// Where each reader stood when its drain ended.
@@ -64,6 +66,7 @@ impl Timeline {
             run: String::new(),
             ranges: BTreeMap::new(),
             ranges_ns: None,
+            drain_began: None,
             deleted: BTreeMap::new(),
             drained: BTreeMap::new(),
             harness_errors: Vec::new(),
@@ -93,6 +96,7 @@ impl Timeline {
             EventKind::ProcessEnded { process, .. } => {
                 self.unfinished.remove(process);
             }
+            EventKind::PhaseStarted { phase: Phase::Drain } => self.drain_began = Some(event.time_ns),
             EventKind::EndOffsets { ranges } => {
                 self.ranges_ns = Some(event.time_ns);
                 self.ranges =

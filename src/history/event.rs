@@ -7,7 +7,7 @@ use crate::fault::client::{ClientLook, GroupLook};
 use crate::fault::{Deed, FaultId, Moment, Observation, Victim};
 use crate::kafka::replica::ReplicaLog;
 use crate::kafka::{
-    BrokerId, ClusterView, Offset, Outcome, ProcessId, Sequence, TimeNs, TopicPartition, TransactionNumber,
+    BrokerId, ClusterView, Generation, Offset, Outcome, ProcessId, Sequence, TimeNs, TopicPartition, TransactionNumber,
 };
 
 /// Something that happened at a time.
@@ -369,6 +369,16 @@ pub enum EventKind {
     Assigned {
         /// The member.
         process: ProcessId,
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+    },
+    /// In which generation of its group a member was given partitions, right after `assigned` says that it was. Left out where the
+    /// client library does not know it any more.
+    AssignedIn {
+        /// The member.
+        process: ProcessId,
+        /// The generation, by the client library's account; with the protocol of KIP-848 the member's epoch.
+        generation: Generation,
         /// The partitions.
         partitions: Vec<TopicPartition>,
     },

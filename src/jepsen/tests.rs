@@ -12,6 +12,7 @@
 
 mod cycles;
 mod input;
+mod large;
 mod polls;
 mod records;
 mod sends;

@@ -18,6 +18,7 @@ use super::outcome::judge_commit;
 use super::progress::Progress;
 use super::reading::{self, Spot, Topics};
 use super::shared::Shared;
+use super::status;
 use crate::history::event::RevocationCause;
 use crate::history::{EventKind, ReadRow};
 use crate::kafka::{Outcome, Partition, ProcessId, TimeNs, TopicPartition};
@@ -215,9 +216,13 @@ impl Membership {
         }
     }
 
-    fn assigned(&self, list: &TopicPartitionList) {
+    fn assigned(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let spots = self.spots(list);
-        self.shared.recorder.event(EventKind::Assigned { process: self.process, partitions: self.named(&spots) });
+        let (process, partitions) = (self.process, self.named(&spots));
+        self.shared.recorder.event(EventKind::Assigned { process, partitions: partitions.clone() });
+        if let Some(generation) = status::generation(consumer).filter(|_| !partitions.is_empty()) {
+            self.shared.recorder.event(EventKind::AssignedIn { process, generation, partitions });
+        }
         let mut state = self.state();
         for spot in spots {
             state.owned.insert(spot);
@@ -280,7 +285,7 @@ impl ConsumerContext for Membership {
     /// An ownership interval begins before its first read can, and ends before anybody else's can begin.
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(list) => self.assigned(list),
+            Rebalance::Assign(list) => self.assigned(consumer, list),
             Rebalance::Revoke(list) => self.revoked(consumer, list),
             Rebalance::Error(error) => self.errors.note(error, &error.to_string()),
         }

@@ -1,22 +1,23 @@
-//! What librdkafka knows about a message and rdkafka's safe interface does not tell.
+//! What librdkafka knows about a message or a group's member and rdkafka's safe interface does not tell.
 //!
-//! The only module with `unsafe` code. Each function reads one value out of a message that the caller has borrowed, by a C
-//! function that neither keeps nor changes the pointer, or looks up a static name. Headers are here because rdkafka's own reader
+//! The only module with `unsafe` code. Each function reads one value out of a message or a client that the caller has borrowed, by
+//! C functions that neither keep nor change the pointer, or looks up a static name. Headers are here because rdkafka's own reader
 //! of them panics on a key that is no UTF-8, and damaged ones are what we look for.
 
 #![expect(
     unsafe_code,
-    reason = "message status, broker, leader epoch and headers as bytes exist in librdkafka's C interface only"
+    reason = "message status, broker, leader epoch, headers as bytes and generation exist in librdkafka's C interface only"
 )]
 
 use std::ffi::CStr;
 use std::ptr;
 
 use rdkafka::bindings;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
-use crate::kafka::{BrokerId, LeaderEpoch};
+use crate::kafka::{BrokerId, Generation, LeaderEpoch};
 
 /// How far a message got, by librdkafka's own account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +84,23 @@ pub fn headers<'a>(
             Some((CStr::from_ptr(name).to_bytes(), value))
         }
     }))
+}
+
+/// The generation of its group that a member is in, where its client library knows it. Inside the callback that gives it partitions
+/// this is the generation in which it is given them: librdkafka joins none other before the callback is answered.
+pub fn generation<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<Generation> {
+    // SAFETY: the borrow keeps the client alive during the calls. The first one asks the client's own thread for a copy of what it
+    // knows of the group, or returns null; the copy is ours, is read once and given back, and is not used after that.
+    let generation = unsafe {
+        let metadata = bindings::rd_kafka_consumer_group_metadata(consumer.client().native_ptr());
+        if metadata.is_null() {
+            return None;
+        }
+        let generation = bindings::rd_kafka_consumer_group_metadata_generation_id(metadata);
+        bindings::rd_kafka_consumer_group_metadata_destroy(metadata);
+        generation
+    };
+    (generation >= 0).then_some(Generation(generation))
 }
 
 /// librdkafka's name for an error code, such as `_ALL_BROKERS_DOWN`.

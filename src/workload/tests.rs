@@ -244,6 +244,7 @@ fn assert_groups_tell_their_story(history: &History, groups: &[&str]) {
         let is_member = |process: &ProcessId| matches!(history.processes.get(process), Some(ProcessRole::Consumer { group, .. }) if group == name);
         let (mut stood, mut committed, mut assigned, mut closed) =
             (BTreeMap::new(), BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut given, mut given_in) = (Vec::new(), Vec::new());
         for event in &history.events {
             match &event.kind {
                 EventKind::Drained { process, positions } if is_member(process) => {
@@ -254,6 +255,11 @@ fn assert_groups_tell_their_story(history: &History, groups: &[&str]) {
                 }
                 EventKind::Assigned { process, partitions } if is_member(process) => {
                     assigned.extend(partitions.iter().cloned());
+                    given.extend((!partitions.is_empty()).then_some((process, partitions)));
+                }
+                EventKind::AssignedIn { process, generation, partitions } if is_member(process) => {
+                    assert!(generation.0 > 0, "{name}: {generation}");
+                    given_in.push((process, partitions));
                 }
                 EventKind::Revoked { process, partitions, cause: RevocationCause::Closed } if is_member(process) => {
                     closed.extend(partitions.iter().cloned());
@@ -261,6 +267,7 @@ fn assert_groups_tell_their_story(history: &History, groups: &[&str]) {
                 _ => {}
             }
         }
+        assert_eq!(given_in, given, "{name} was given partitions in no generation");
         assert_eq!(stood, ends, "{name} stood elsewhere");
         assert_eq!(committed, ends, "{name} committed elsewhere");
         assert_eq!(assigned.len(), PARTITIONS as usize, "{name}");

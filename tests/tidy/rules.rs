@@ -8,7 +8,8 @@ pub const LINES_MAX: usize = 600;
 /// Files that are longer, each with the reason why they are better whole.
 const LONG_FILES: [(&str, &str); 0] = [];
 
-/// The one file that may hold `unsafe`, because librdkafka's C API leaves no other way to a record's persistence status.
+/// The one file that may hold `unsafe`, because librdkafka's C API leaves no other way to a record's persistence status or a
+/// member's generation.
 const UNSAFE_FILE: &str = "src/workload/status.rs";
 
 /// Macros that leave something for later.

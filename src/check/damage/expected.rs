@@ -1,9 +1,9 @@
 //! What a damage that takes evidence away leaves unknown.
 
 use crate::anomaly::CheckName::{
-    self, AbortedRead, CommitRegression, Corrupt, Coverage, Duplicate, GroupDelivery, GroupSkip, InconsistentOffsets,
-    LostWrite, NonmonotonicPoll, Phantom, PollSkip, PrecommittedRead, ProducerOrder, RealtimeOrder, Redelivery,
-    ReplicaDivergence, TornTransaction,
+    self, AbortedRead, CommitRegression, Corrupt, Coverage, DoubleOwnership, Duplicate, GroupDelivery, GroupSkip,
+    HighWatermark, InconsistentOffsets, LeaderEpoch, LostWrite, NonmonotonicPoll, Phantom, PollSkip, PrecommittedRead,
+    ProducerOrder, RealtimeOrder, Redelivery, ReplicaDivergence, TornTransaction,
 };
 use crate::anomaly::Validity::{self, Invalid, Skipped, Unknown};
 
@@ -20,6 +20,7 @@ pub(super) const LOG_UNKNOWN: &[(CheckName, Validity)] = &[
     (GroupSkip, Unknown),
     (AbortedRead, Unknown),
     (TornTransaction, Unknown),
+    (LeaderEpoch, Unknown),
     (Coverage, Unknown),
 ];
 
@@ -37,10 +38,13 @@ pub(super) const ALL_UNKNOWN: &[(CheckName, Validity)] = &[
     (GroupSkip, Unknown),
     (CommitRegression, Unknown),
     (Redelivery, Unknown),
+    (DoubleOwnership, Unknown),
     (AbortedRead, Unknown),
     (PrecommittedRead, Unknown),
     (TornTransaction, Unknown),
     (ReplicaDivergence, Unknown),
+    (LeaderEpoch, Unknown),
+    (HighWatermark, Unknown),
     (Coverage, Unknown),
 ];
 
@@ -58,6 +62,8 @@ pub(super) const NO_ENDS: &[(CheckName, Validity)] = &[
     (AbortedRead, Unknown),
     (TornTransaction, Unknown),
     (ReplicaDivergence, Unknown),
+    (LeaderEpoch, Unknown),
+    (HighWatermark, Unknown),
     (Coverage, Unknown),
 ];
 

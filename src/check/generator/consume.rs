@@ -33,6 +33,7 @@ pub(super) fn consume(drawn: &mut Drawn, rng: &mut ChaCha8Rng) {
                 late: None,
                 is_steady: true,
                 answers: 0,
+                generation: 0,
             };
             let owner = sharing.read_to_the_end(members, at % 2);
             drawn.owners.insert((group.clone(), partition), owner);
@@ -54,6 +55,8 @@ struct Sharing<'d> {
     is_steady: bool,
     /// How many of the owner's commits were answered since it owns the partition.
     answers: u32,
+    /// How many times the partition was given to somebody.
+    generation: i32,
 }
 
 impl Sharing<'_> {
@@ -188,6 +191,8 @@ impl Sharing<'_> {
     fn assign(&mut self, owner: u32) {
         let time = self.drawn.tick();
         self.drawn.run.assigned(time, owner, self.partition);
+        self.generation += 1;
+        self.drawn.run.assigned_in(time, owner, self.generation, self.partition);
         self.answers = 0;
     }
 

@@ -7,7 +7,7 @@ use crate::kafka::{BrokerId, ClusterView, LeaderEpoch, Offset, Partition, Partit
 use super::{Appended, Drawn};
 use crate::check::testing::RunBuilder;
 
-/// The replicas' brokers; the first one leads.
+/// The replicas' brokers; the first one leads in the end, and the second one did before it was killed.
 pub(crate) const BROKERS: [i32; 3] = [1, 2, 3];
 
 /// No batch has more records than this.
@@ -22,17 +22,18 @@ impl Drawn {
         let time = self.run.history.events.iter().map(|event| event.time_ns.0).max().unwrap_or(0);
         let partitions: Vec<(i32, i64)> = (0i32..).zip(self.ends.iter().copied()).collect();
         let brokers = || BROKERS.map(BrokerId).to_vec();
+        let (epoch, leader) = self.term(time);
         let views = partitions.iter().map(|(partition, _)| PartitionView {
             partition: TopicPartition::new("chat", *partition),
-            leader: Some(BrokerId(BROKERS[0])),
-            leader_epoch: Some(LeaderEpoch(1)),
+            leader: Some(leader),
+            leader_epoch: Some(epoch),
             replicas: brokers(),
             isr: brokers(),
         });
         let view = ClusterView { brokers: brokers(), partitions: views.collect(), ..ClusterView::default() };
         self.run.event(time, EventKind::ClusterObserved { view });
         for (partition, _) in &partitions {
-            let batches = batches(&self.logs[usize::try_from(*partition).expect("few partitions")]);
+            let batches = self.batches(&self.logs[usize::try_from(*partition).expect("few partitions")]);
             self.run.rows(*partition).replicas = BROKERS
                 .iter()
                 .flat_map(|broker| batches.iter().map(move |batch| row(*broker, *partition, *batch)))
@@ -59,21 +60,25 @@ fn row(broker: i32, partition: i32, batch: StoredBatch) -> ReplicaRow {
     ReplicaRow { broker: BrokerId(broker), topic, partition: Partition(partition), batch }
 }
 
-fn batches(log: &[Appended]) -> Vec<StoredBatch> {
-    let together = |one: &Appended, two: &Appended| {
-        two.offset == one.offset + 1
-            && two.record.process == one.record.process
-            && two.record.sequence.0 == one.record.sequence.0 + 1
-    };
-    log.chunk_by(together).flat_map(|run| run.chunks(RECORDS_MAX)).map(batch).collect()
+impl Drawn {
+    fn batches(&self, log: &[Appended]) -> Vec<StoredBatch> {
+        let together = |one: &Appended, two: &Appended| {
+            two.offset == one.offset + 1
+                && two.record.process == one.record.process
+                && two.record.sequence.0 == one.record.sequence.0 + 1
+                && self.term(one.time) == self.term(two.time)
+        };
+        let batches = log.chunk_by(together).flat_map(|run| run.chunks(RECORDS_MAX));
+        batches.map(|records| batch(records, self.term(records[0].time).0)).collect()
+    }
 }
 
-fn batch(records: &[Appended]) -> StoredBatch {
+fn batch(records: &[Appended], leader_epoch: LeaderEpoch) -> StoredBatch {
     let (first, last) = (records[0], records[records.len() - 1]);
     StoredBatch {
         base_offset: Offset(first.offset),
         last_offset: Offset(last.offset),
-        leader_epoch: LeaderEpoch(1),
+        leader_epoch,
         bytes: 100,
         crc: crc32fast::hash(format!("{records:?}").as_bytes()),
         checksum: Checksum::Right,

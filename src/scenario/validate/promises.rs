@@ -31,6 +31,7 @@ pub(super) fn warn(raw: &RawScenario, scenario: &Scenario, problems: &mut Proble
                 CheckName::InconsistentOffsets,
                 CheckName::NonmonotonicPoll,
                 CheckName::CommitRegression,
+                CheckName::HighWatermark,
             ];
             cause(&property.span, "lets a replica lead that lacks records", "false", &given_up, scenario, problems);
         }

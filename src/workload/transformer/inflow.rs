@@ -23,6 +23,7 @@ use crate::workload::outcome::judge_commit;
 use crate::workload::progress::Progress;
 use crate::workload::reading::{self, Spot, Topics};
 use crate::workload::shared::Shared;
+use crate::workload::status;
 
 /// How long a poll waits for a message.
 const POLL: Duration = Duration::from_millis(5);
@@ -356,9 +357,13 @@ impl Ownership {
         self.shared.recorder.event(EventKind::Committed { process: self.process, outcome, positions, error });
     }
 
-    fn assigned(&self, list: &TopicPartitionList) {
+    fn assigned(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let spots = self.spots(list);
-        self.shared.recorder.event(EventKind::Assigned { process: self.process, partitions: self.named(&spots) });
+        let (process, partitions) = (self.process, self.named(&spots));
+        self.shared.recorder.event(EventKind::Assigned { process, partitions: partitions.clone() });
+        if let Some(generation) = status::generation(consumer).filter(|_| !partitions.is_empty()) {
+            self.shared.recorder.event(EventKind::AssignedIn { process, generation, partitions });
+        }
         let mut state = self.state();
         for spot in spots {
             state.owned.insert(spot);
@@ -411,7 +416,7 @@ impl ConsumerContext for Ownership {
     /// An ownership interval begins before its first read can, and ends before anybody else's can begin.
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(list) => self.assigned(list),
+            Rebalance::Assign(list) => self.assigned(consumer, list),
             Rebalance::Revoke(list) => self.revoked(consumer, list),
             Rebalance::Error(error) => self.errors.note(error, &error.to_string()),
         }

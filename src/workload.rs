@@ -75,6 +75,8 @@ use transformer::Transformer;
 const PRODUCER_GRACE: Duration = Duration::from_secs(20);
 /// How much longer than its limit a member may take: its last commit, its leave, and its client's end.
 const MEMBER_GRACE: Duration = Duration::from_secs(60);
+/// The same of a transformer, which ends a transaction besides, and two clients.
+const TRANSFORMER_GRACE: Duration = Duration::from_secs(120);
 /// How long the process of a client may take to begin.
 const BEGIN_LIMIT: Duration = Duration::from_secs(30);
 
@@ -255,8 +257,14 @@ impl Workload {
         leftover::claim_all(&self.claimants, &self.shared.recorder, limit);
     }
 
-    /// Lets every transformer get to the end of what it reads, and ends what it may have left open. Its topic gets no more
-    /// records by now. Blocks for up to `limit`, and for a while to leave.
+    /// The same for what transformers may have left open, when they have ended.
+    pub fn end_transformers_leftovers(&self, limit: Duration) {
+        let claimants = self.transformers.iter().flat_map(|flow| &flow.claimants);
+        leftover::claim_all(claimants, &self.shared.recorder, limit);
+    }
+
+    /// Lets every transformer get to the end of what it reads, which gets no more records by now. Blocks for up to `limit`, and
+    /// until the last one has left.
     pub fn finish_transformers(
         &mut self,
         access: &Access,
@@ -279,9 +287,8 @@ impl Workload {
         }
         for flow in &mut self.transformers {
             for (label, thread) in flow.instances.drain(..) {
-                close::join(thread, &label, &self.shared.recorder, deadline + MEMBER_GRACE);
+                close::join(thread, &label, &self.shared.recorder, deadline + TRANSFORMER_GRACE);
             }
-            leftover::claim_all(&flow.claimants, &self.shared.recorder, limit);
         }
         Ok(())
     }

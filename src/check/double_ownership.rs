@@ -48,10 +48,10 @@ impl Checker for DoubleOwnership {
 
     fn check(&self, evidence: &Evidence<'_>) -> CheckResult {
         let mut findings = Findings::of(CheckName::DoubleOwnership);
-        if evidence.scenario.groups.is_empty() {
+        if evidence.scenario.all_groups().next().is_none() {
             return findings.not_applicable("The scenario declares no consumer group, so nobody owned anything.");
         }
-        for (group, why) in evidence.scenario.groups.iter().filter_map(|group| Some((group, unjudged(group)?))) {
+        for (group, why) in evidence.scenario.all_groups().filter_map(|group| Some((group, unjudged(group)?))) {
             findings.remark(format!("{} {why}: its generations are not judged.", group.name));
         }
         let given = Given::all(evidence);
@@ -120,7 +120,7 @@ impl Given {
 /// The number of a member's group, if that is judged.
 fn judged_group(evidence: &Evidence<'_>, process: ProcessId) -> Option<usize> {
     let Some(ProcessRole::Consumer { group, .. }) = evidence.history.processes.get(&process) else { return None };
-    let spec = evidence.scenario.groups.iter().find(|spec| spec.name == *group)?;
+    let spec = evidence.scenario.all_groups().find(|spec| spec.name == *group)?;
     if unjudged(spec).is_some() { None } else { evidence.readers.group(group) }
 }
 

@@ -5,7 +5,7 @@
 //! partitions it reads: what a drain reader found, and whose transaction was not aborted. Of the records that its producers sent,
 //! and that certainly lie in the topic it writes, each names what it was made of (`sources.arrows`). Then
 //! - *missing*: the transformer's group passed a record, and none of these was made of it;
-//! - *repeated*: several were made of it;
+//! - *repeated*: several records were made of it (one that lies at two offsets is a `duplicate`);
 //! - *unfounded*: one was made of an offset at which nothing lies that readers may be given, although the partition was read to
 //!   its end by a drain reader.
 //!
@@ -18,7 +18,7 @@
 //! nothing to compare this with.
 //!
 //! **When it cannot tell**: the drain did not read all of the topics concerned; rows may be missing, so that a record's source is
-//! not known; or the group did not get to the end of a partition, so that what lies behind is made into nothing yet. Corrupt bytes
+//! not known; a member was given corrupt bytes, of which it makes nothing; or the group did not get to the end of a partition, so that what lies behind is made into nothing yet. Corrupt bytes
 //! in the topic that is written may be what seems to be missing. What lies below a log's start is not asked for. Without
 //! transformers there is nothing to judge.
 //!
@@ -48,6 +48,7 @@ type Source = (TopicIndex, Partition, Offset);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Made {
     source: Source,
+    record: RecordId,
     /// Its partition's place among the evidence's, and its own among the partition's sightings.
     at: (usize, usize),
 }
@@ -81,22 +82,27 @@ fn check_transformer(evidence: &Evidence<'_>, transformer: &TransformerSpec, fin
     // Any of these may be what seems to be missing.
     let may_hide = hides_some || unknown > 0 || !is_written_read || evidence.is_cut();
     let mut sources = evidence.partitions.iter().filter(|partition| *partition.topic == *transformer.from());
-    let mut missing_in_doubt = 0;
+    let (mut missing_in_doubt, mut examined) = (0, 0_u64);
     for source in sources.by_ref() {
         let reached = demand_its_end(evidence, transformer, source, findings);
         let due = due(source);
-        findings.examined += due.iter().filter(|(offset, _)| **offset < reached).count() as u64;
+        examined += due.iter().filter(|(offset, _)| **offset < reached).count() as u64;
         for (offset, place) in &due {
             let of_it = made_of(&made, (source.key.0, source.key.1, *offset));
             match of_it.len() {
                 1 => {}
                 0 if *offset >= reached => {}
-                0 if may_hide => missing_in_doubt += 1,
+                // What its member was given corrupt it made nothing of: that is `corrupt`'s.
+                0 if may_hide || was_given_corrupt(evidence, transformer, source, *offset) => missing_in_doubt += 1,
                 0 => missing(evidence, transformer, source, *place, findings),
                 _ => repeated(evidence, transformer, (source, *place), of_it, findings),
             }
         }
         unfounded(evidence, transformer, (source, &due), &made, findings);
+    }
+    findings.examined += examined;
+    if examined == 0 {
+        findings.doubt(format!("{} had nothing to transform, or nobody knows what.", transformer.name()));
     }
     if missing_in_doubt > 0 {
         findings.doubt(format!(
@@ -121,12 +127,14 @@ fn made_by(evidence: &Evidence<'_>, transformer: &TransformerSpec) -> (Vec<Made>
                 continue;
             }
             match source_of(&sources, record) {
-                Some(source) => made.push(Made { source, at: (at, place) }),
+                Some(source) => made.push(Made { source, record, at: (at, place) }),
                 None => unknown += 1,
             }
         }
     }
     made.sort_unstable();
+    // A record that lies at two offsets is `duplicate`'s.
+    made.dedup_by_key(|made| (made.source, made.record));
     (made, unknown)
 }
 
@@ -159,6 +167,20 @@ fn has_corrupt_bytes(partition: &PartitionEvidence<'_>) -> bool {
     partition.log.sightings.iter().any(|sighting| partition.content(sighting) == Content::Corrupt)
 }
 
+/// Whether a member of the transformer's got something else than an intact record at an offset.
+fn was_given_corrupt(
+    evidence: &Evidence<'_>,
+    transformer: &TransformerSpec,
+    source: &PartitionEvidence<'_>,
+    offset: Offset,
+) -> bool {
+    let number = evidence.readers.group(transformer.name()).expect("the groups of transformers are numbered");
+    source.log.at(offset).any(|place| {
+        let content = source.content(&source.log.sightings[place]);
+        source.log.by_group[number].get(place) && !matches!(content, Content::Intact(_))
+    })
+}
+
 /// The records that were to be transformed, by offset, with their places among the sightings.
 fn due(source: &PartitionEvidence<'_>) -> BTreeMap<Offset, usize> {
     let places = source.log.sightings.iter().enumerate();
@@ -179,7 +201,7 @@ fn demand_its_end(
     let stood = stood.filter(|(process, _)| evidence.readers.party(**process) == Some(Party::Group(number)));
     let reached = stood.filter_map(|(_, positions)| positions.get(&source.key).copied()).max().unwrap_or(Offset(0));
     match source.range {
-        Some((_, end)) if reached >= end => {}
+        Some((start, end)) if reached >= end || start == end => {}
         Some((_, end)) => findings.doubt(format!(
             "{} passed {} up to offset {reached} of {end} only.",
             transformer.name(),
@@ -246,8 +268,8 @@ fn unfounded(
     let is_of_it = |made: &&Made| (made.source.0, made.source.1) == source.key;
     for made in made.iter().filter(is_of_it) {
         let offset = made.source.2;
-        // What a drain reader saw there, if it did, is contested, corrupt or failed: other checks' business.
-        let is_there = due.contains_key(&offset) || !source.log.at(offset).is_empty();
+        // What a drain reader saw there is due, or contested, corrupt or failed: other checks' business.
+        let is_there = due.contains_key(&offset) || source.log.at(offset).any(|place| source.log.drained.get(place));
         if is_there || offset < start || offset >= source.drain_reached() || !source.is_drained() {
             continue;
         }

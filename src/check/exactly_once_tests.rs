@@ -100,6 +100,31 @@ fn make_one_of_nothing(drawn: &mut Drawn) -> Option<()> {
     Some(())
 }
 
+/// Where nothing lies for anybody else a member was given something, and a record was made of that.
+fn make_one_of_what_only_its_member_saw(drawn: &mut Drawn) -> Option<()> {
+    make_one_of_nothing(drawn)?;
+    let offset = {
+        let reads = &drawn.run.rows(0).reads;
+        (0..drawn.ends[0]).find(|offset| reads.iter().all(|read| read.offset.0 != *offset))?
+    };
+    let last = *drawn.run.rows(0).reads.iter().rfind(|read| read.reader.0 >= 70 && read.reader.0 < 80)?;
+    let end = drawn.run.history.events.last()?.time_ns;
+    let seen = ReadRow { offset: Offset(offset), read_ns: end, status: ReadStatus::Corrupt, ..last };
+    drawn.run.rows(0).reads.push(seen);
+    drawn.recount();
+    Some(())
+}
+
+/// A member was given corrupt bytes where the drain reads a record, of which nothing was made therefore.
+fn give_corrupt_bytes(drawn: &mut Drawn) -> Option<()> {
+    make_nothing(drawn)?;
+    let made: Vec<i64> = copies(drawn).sources.iter().map(|row| row.source_offset.0).collect();
+    let is_members = |read: &ReadRow| read.reader.0 >= 70 && read.reader.0 < 80 && !made.contains(&read.offset.0);
+    let read = drawn.run.rows(0).reads.iter_mut().find(|read| is_members(read))?;
+    read.status = ReadStatus::Corrupt;
+    Some(())
+}
+
 fn committed(drawn: &mut Drawn) -> Vec<crate::kafka::RecordId> {
     let sends = copies(drawn).sends.iter();
     sends.filter(|send| send.outcome == Outcome::Ok).map(crate::history::SendRow::id).collect()
@@ -149,10 +174,16 @@ fn corrupt_a_copy(drawn: &mut Drawn) -> Option<()> {
 
 type Damage = (&'static str, fn(&mut Drawn) -> Option<()>, &'static [(CheckName, Validity)]);
 
-const DAMAGES: [Damage; 7] = [
+const DAMAGES: [Damage; 9] = [
     ("nothing was made of a record", make_nothing, &[(ExactlyOnce, Invalid)]),
     ("two were made of one, and none of the next", make_two_of_one, &[(ExactlyOnce, Invalid)]),
     ("one was made of nothing", make_one_of_nothing, &[(ExactlyOnce, Invalid)]),
+    (
+        "one was made of what only its member saw",
+        make_one_of_what_only_its_member_saw,
+        &[(Corrupt, Invalid), (ExactlyOnce, Invalid)],
+    ),
+    ("a member was given corrupt bytes", give_corrupt_bytes, &[(Corrupt, Invalid), (ExactlyOnce, Unknown)]),
     ("nobody told what one was made of", forget_a_source, &[(ExactlyOnce, Unknown)]),
     ("the group did not get to the end", stop_early, &[(ExactlyOnce, Unknown)]),
     ("a copy is lost", lose_a_copy, &[(LostWrite, Invalid), (TornTransaction, Invalid), (ExactlyOnce, Invalid)]),

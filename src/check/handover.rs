@@ -19,7 +19,7 @@ use super::evidence::{Evidence, PartitionEvidence};
 use super::finding::Findings;
 use super::ownership::Intervals;
 use super::readers::Party;
-use super::readings::{Reading, Readings};
+use super::readings::{Begins, Reading, Readings};
 
 /// One beginning of an owner.
 pub struct Handover<'r> {
@@ -90,7 +90,11 @@ fn handovers<'r>(
     commits: &Commits,
     group: usize,
 ) -> Vec<Handover<'r>> {
-    let mut own: Vec<&Reading> = readings.all.iter().filter(|reading| reading.party == Party::Group(group)).collect();
+    let mut own: Vec<&Reading> = readings
+        .all
+        .iter()
+        .filter(|reading| reading.party == Party::Group(group) && reading.begins == Begins::Given)
+        .collect();
     own.sort_by_key(|reading| reading.since);
     let first = |reading: &Reading| reading.reads(partition).next().expect("a reading has a row at least");
     let hands: Vec<_> = own.iter().map(|reading| (reading.since, first(reading).read_ns)).collect();

@@ -27,7 +27,11 @@ impl Interval {
 
 /// Every ownership interval of every partition.
 #[derive(Clone, Debug, Default)]
-pub struct Intervals(BTreeMap<TopicPartition, BTreeMap<ProcessId, Vec<Interval>>>);
+pub struct Intervals {
+    owned: BTreeMap<TopicPartition, BTreeMap<ProcessId, Vec<Interval>>>,
+    /// When a member went back in a partition that it went on owning.
+    returns: BTreeMap<TopicPartition, BTreeMap<ProcessId, Vec<TimeNs>>>,
+}
 
 impl Intervals {
     /// Reads the events once.
@@ -37,22 +41,28 @@ impl Intervals {
             match &event.kind {
                 EventKind::Assigned { process, partitions } => {
                     for partition in partitions {
-                        let intervals = all.0.entry(partition.clone()).or_default().entry(*process).or_default();
+                        let intervals = all.owned.entry(partition.clone()).or_default().entry(*process).or_default();
                         // Whoever is given what it has begins anew: from its group's commit, not from where it was.
                         end(intervals, event.time_ns);
                         intervals.push(Interval { from: event.time_ns, until: None });
                     }
                 }
+                EventKind::WentBack { process, positions } => {
+                    for position in positions {
+                        let returns = all.returns.entry(position.partition.clone()).or_default();
+                        returns.entry(*process).or_default().push(event.time_ns);
+                    }
+                }
                 EventKind::Revoked { process, partitions, .. } => {
                     for partition in partitions {
-                        let owners = all.0.get_mut(partition);
+                        let owners = all.owned.get_mut(partition);
                         owners.and_then(|owners| owners.get_mut(process)).into_iter().for_each(|intervals| {
                             end(intervals, event.time_ns);
                         });
                     }
                 }
                 EventKind::ProcessEnded { process, .. } => {
-                    for intervals in all.0.values_mut().filter_map(|owners| owners.get_mut(process)) {
+                    for intervals in all.owned.values_mut().filter_map(|owners| owners.get_mut(process)) {
                         end(intervals, event.time_ns);
                     }
                 }
@@ -62,9 +72,14 @@ impl Intervals {
         all
     }
 
+    /// When a member went back in a partition that it went on owning, in time order.
+    pub fn returns(&self, partition: &TopicPartition, process: ProcessId) -> &[TimeNs] {
+        self.returns.get(partition).and_then(|members| members.get(&process)).map_or(&[], Vec::as_slice)
+    }
+
     /// A member's intervals of a partition, in time order.
     pub fn of(&self, partition: &TopicPartition, process: ProcessId) -> &[Interval] {
-        self.0.get(partition).and_then(|owners| owners.get(&process)).map_or(&[], Vec::as_slice)
+        self.owned.get(partition).and_then(|owners| owners.get(&process)).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! **The mode decides.** A group's member subscribes: its reading of a partition is what it read from `assigned` to
 //! `revoked`, to its end, or to its next `assigned` of the same partition, because each of these makes it begin anew where
-//! its group's commit stands. A drain reader is assigned its partitions by hand: all that it read is one reading. (Jepsen
+//! its group's commit stands. A transformer's member that goes back after an abort (`went-back`) begins a new reading there, and
+//! goes on owning. A drain reader is assigned its partitions by hand: all that it read is one reading. (Jepsen
 //! judges a subscriber between two operations not at all, and an assigned one always.)
 //!
 //! What a member read of a partition outside of every interval of its belongs to no reading: nobody knows where it had to
@@ -24,15 +25,26 @@ use super::log::Content;
 use super::ownership::{Interval, Intervals};
 use super::readers::Party;
 
-/// What one reader read in one ownership interval.
+/// Why a reading begins where it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    /// The reader was given the partition.
+    Given,
+    /// It went back to where a transaction that was aborted had begun.
+    Back,
+}
+
+/// What one reader read in one ownership interval, or in that part of it between two returns.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// The reader.
     pub reader: ProcessId,
     /// Whose it is.
     pub party: Party,
-    /// When the interval began; for a drain reader the run's origin.
+    /// When it began; for a drain reader the run's origin.
     pub since: TimeNs,
+    /// Why it begins where it does.
+    pub begins: Begins,
     /// The rows, at least one, in the order in which they were read, as indices into the partition's reads.
     pub rows: Vec<u32>,
 }
@@ -61,10 +73,17 @@ impl Readings {
             let reader = reads[rows[0] as usize].reader;
             match evidence.readers.party(reader) {
                 Some(party @ Party::Drain(_)) => {
-                    readings.all.push(Reading { reader, party, since: TimeNs(0), rows: rows.to_vec() });
+                    readings.all.push(Reading {
+                        reader,
+                        party,
+                        since: TimeNs(0),
+                        begins: Begins::Given,
+                        rows: rows.to_vec(),
+                    });
                 }
                 Some(party @ Party::Group(_)) => {
-                    readings.split(reader, party, rows, reads, intervals.of(&name, reader));
+                    let pieces = pieces(intervals.of(&name, reader), intervals.returns(&name, reader));
+                    readings.split((reader, party), rows, reads, &pieces);
                 }
                 None if evidence.readers.is_witness(reader) => {}
                 None => readings.outside += rows.len() as u64,
@@ -113,21 +132,38 @@ impl Readings {
         })
     }
 
-    fn split(&mut self, reader: ProcessId, party: Party, rows: &[u32], reads: &[ReadRow], intervals: &[Interval]) {
+    fn split(&mut self, (reader, party): (ProcessId, Party), rows: &[u32], reads: &[ReadRow], pieces: &[Piece]) {
         let time = |row: &u32| reads[*row as usize].read_ns;
         let mut rest = rows;
-        for interval in intervals {
+        for (interval, begins) in pieces {
             let before = rest.iter().take_while(|row| time(row) < interval.from).count();
             let inside = rest[before..].iter().take_while(|row| interval.lasts_at(time(row))).count();
             self.outside += before as u64;
             if inside > 0 {
                 let rows = rest[before..before + inside].to_vec();
-                self.all.push(Reading { reader, party, since: interval.from, rows });
+                self.all.push(Reading { reader, party, since: interval.from, begins: *begins, rows });
             }
             rest = &rest[before + inside..];
         }
         self.outside += rest.len() as u64;
     }
+}
+
+/// A part of an ownership interval, and why it begins.
+type Piece = (Interval, Begins);
+
+/// Ownership intervals, cut where the member went back.
+fn pieces(intervals: &[Interval], returns: &[TimeNs]) -> Vec<Piece> {
+    let mut pieces = Vec::with_capacity(intervals.len());
+    for interval in intervals {
+        let mut piece = (*interval, Begins::Given);
+        for back in returns.iter().filter(|back| interval.from < **back && interval.lasts_at(**back)) {
+            pieces.push((Interval { until: Some(*back), ..piece.0 }, piece.1));
+            piece = (Interval { from: *back, until: interval.until }, Begins::Back);
+        }
+        pieces.push(piece);
+    }
+    pieces
 }
 
 impl Reading {

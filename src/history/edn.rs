@@ -372,6 +372,10 @@ fn ownerships(history: &History) -> Vec<Ownership> {
                 let again: Vec<u32> = given.iter().copied().filter(|key| had.contains(key)).collect();
                 (*process, again, given)
             }
+            EventKind::WentBack { process, positions } => {
+                let again: Vec<u32> = positions.iter().filter_map(|position| key(&position.partition)).collect();
+                (*process, again.clone(), again)
+            }
             EventKind::Revoked { process, partitions, .. } => {
                 (*process, partitions.iter().filter_map(key).collect(), Vec::new())
             }

@@ -382,6 +382,14 @@ pub enum EventKind {
         /// The partitions.
         partitions: Vec<TopicPartition>,
     },
+    /// A member that goes on owning its partitions goes back in them, because the transaction that held what it had made of their
+    /// records was aborted.
+    WentBack {
+        /// The member.
+        process: ProcessId,
+        /// The next offset to read, by partition.
+        positions: Vec<Position>,
+    },
     /// Ownership intervals end.
     Revoked {
         /// The member.

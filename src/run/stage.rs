@@ -320,6 +320,7 @@ impl Stage {
             workload.finish_producers(FLUSH_LIMIT);
             workload.end_leftovers(LEFTOVERS_LIMIT);
             workload.finish_transformers(&access, &topics, limit)?;
+            workload.end_transformers_leftovers(LEFTOVERS_LIMIT);
             // A partition that nobody answers for must not keep the others from being read, so it gets a share of the time.
             let ends = workload.end_offsets(&access, &topics, limit / 3)?;
             for missing in &ends.missing {

@@ -25,7 +25,7 @@ pub struct Claimant {
 }
 
 /// Claims each id once more, all at once; tells the history where that fails. Blocks for up to `limit`.
-pub fn claim_all(claimants: &[Claimant], recorder: &RecorderHandle, limit: Duration) {
+pub fn claim_all<'a>(claimants: impl IntoIterator<Item = &'a Claimant>, recorder: &RecorderHandle, limit: Duration) {
     let deadline = Instant::now() + limit;
     thread::scope(|scope| {
         for Claimant { label, config, .. } in claimants {

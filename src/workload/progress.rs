@@ -98,6 +98,13 @@ impl Progress {
         }
     }
 
+    /// A member gives a partition up: where its next owner will begin, nobody knows.
+    pub fn given_up(&self, spot: Spot, process: ProcessId) {
+        if let Some(stand) = self.stands().get_mut(&spot).filter(|stand| stand.owner == Some(process)) {
+            *stand = Stand { owner: None, next: UNKNOWN };
+        }
+    }
+
     /// A member is dead: where its partitions' next owners will begin, nobody knows.
     pub fn forget(&self, process: ProcessId) {
         for stand in self.stands().values_mut().filter(|stand| stand.owner == Some(process)) {

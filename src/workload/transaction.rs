@@ -34,6 +34,8 @@ pub use told::Told;
 
 /// How long one call may take before the order to stop is looked at; librdkafka goes on where it was.
 const SLICE: Duration = Duration::from_secs(2);
+/// How long a group's coordinator may take to answer offsets. It may have to be elected.
+const OFFSETS_LIMIT: Duration = Duration::from_secs(10);
 /// How long a transaction's end, or the first call of a life, may take in all. Brokers need seconds to elect coordinators.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
 /// How long the reports of an aborted transaction's records may take.
@@ -81,7 +83,8 @@ impl Offered<'_> {
     fn send(self, client: &BaseProducer<SendContext>) -> KafkaResult<()> {
         match self {
             Self::Nothing => Ok(()),
-            Self::Offsets { next, member } => client.send_offsets_to_transaction(next, member, SLICE),
+            // Unlike the other calls librdkafka does not go on where it was with this one: out of time is a reason to abort.
+            Self::Offsets { next, member } => client.send_offsets_to_transaction(next, member, OFFSETS_LIMIT),
         }
     }
 }

@@ -120,8 +120,14 @@ impl Transformer {
     }
 
     fn begin_life(&mut self) -> KafkaResult<Life> {
-        let outflow = Outflow::begin(&self.assignment.out, &self.shared, self.lives)?;
         let inflow = Inflow::begin(&self.assignment, &self.shared, &self.progress, self.lives)?;
+        let outflow = match Outflow::begin(&self.assignment.out, &self.shared, self.lives) {
+            Ok(outflow) => outflow,
+            Err(error) => {
+                inflow.close(&self.shared, &self.progress, End::Fatal);
+                return Err(error);
+            }
+        };
         self.lives += 1;
         let (sources, made, committed) = (Vec::new(), 0, Instant::now());
         Ok(Life { inflow, outflow, sources, made, committed })
@@ -172,11 +178,16 @@ impl Life {
         progress: &Progress,
         abort: &AtomicBool,
     ) -> End {
-        let deadline = || progress.goal().map(|(_, deadline)| deadline + END_GRACE);
+        let given_up = || abort.load(Ordering::Relaxed).then(Instant::now);
+        let deadline = || given_up().or_else(|| progress.goal().map(|(_, deadline)| deadline + END_GRACE));
         if let Err(error) = Transactions::claim(&self.outflow.client, deadline) {
             let reason = format!("the transactional id could not be claimed: {error}");
             self.outflow.client.context().errors.note(&error, &reason);
-            return if deadline().is_some() { End::OutOfTime } else { End::Fatal };
+            return match deadline() {
+                Some(_) if abort.load(Ordering::Relaxed) => End::Aborted,
+                Some(deadline) if Instant::now() >= deadline => End::OutOfTime,
+                _ => End::Fatal,
+            };
         }
         let mut looked_up = Instant::now();
         loop {
@@ -201,11 +212,10 @@ impl Life {
             if self.transactions().is_over() && self.end_transaction(assignment, shared, deadline) == Next::NewLife {
                 return End::Fatal;
             }
-            let is_open = self.transactions().is_open();
+            self.commit_afterwards(assignment);
             match self.inflow.poll() {
                 Some(arrival) => self.pass_on(assignment, shared, &arrival),
-                None if is_open && serve(&self.outflow.client) > 0 => {}
-                None => self.commit_afterwards(assignment),
+                None => drop(serve(&self.outflow.client)),
             }
         }
     }
@@ -317,6 +327,9 @@ impl Life {
         let fenced = self.outflow.tell_if_fenced(shared);
         let reason = if fenced { "it was fenced" } else { end.reason() };
         self.outflow.close(shared, Instant::now() + END_GRACE, reason);
+        if end == End::Drained {
+            self.inflow.commit();
+        }
         self.inflow.close(shared, progress, end);
     }
 }

@@ -172,7 +172,9 @@ impl Lane {
         drawn.run.event(ended, tell(TransactionStage::Ok));
         let next = records.last().map_or(0, |record| record.offset + 1);
         if is_aborted {
-            drawn.run.assigned(ended, member, self.partition);
+            let partition = TopicPartition::new("chat", self.partition);
+            let positions = vec![Position { partition, offset: Offset(records[0].offset) }];
+            drawn.run.event(ended, EventKind::WentBack { process: ProcessId(member), positions });
         } else {
             drawn.run.committed(ended, member, Outcome::Ok, self.partition, next);
         }

@@ -10,6 +10,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::{Assignment, End};
@@ -133,7 +134,6 @@ impl Inflow {
         state.from.clear();
         state.next.clear();
         for (spot, next) in read {
-            state.again.remove(spot);
             state.positions.insert(*spot, *next);
             own.progress.stands_at(*spot, own.process, *next);
         }
@@ -158,7 +158,6 @@ impl Inflow {
             let owned = state.owned.clone();
             let mut from = std::mem::take(&mut state.from);
             from.retain(|spot, _| owned.contains(spot));
-            state.again.extend(from.keys().copied());
             from
         };
         if from.is_empty() {
@@ -171,8 +170,8 @@ impl Inflow {
             own.is_lost.store(true, Ordering::Relaxed);
             return;
         }
-        let partitions = from.keys().map(|spot| own.topics.named(*spot)).collect();
-        shared.recorder.event(EventKind::Assigned { process: own.process, partitions });
+        let positions = committer::named(&from, &own.topics);
+        shared.recorder.event(EventKind::WentBack { process: own.process, positions });
     }
 
     /// Commits what has passed and is not committed yet, and waits for the answer.
@@ -184,6 +183,10 @@ impl Inflow {
         }
         let result = self.list(&positions).and_then(|list| self.consumer.commit(&list, CommitMode::Sync));
         let code = result.as_ref().err().and_then(KafkaError::rdkafka_error_code);
+        // Nothing to commit is what librdkafka says of positions that stand committed already.
+        if code == Some(RDKafkaErrorCode::NoOffset) {
+            return own.state().uncommitted.clear();
+        }
         let outcome = match &result {
             Ok(()) => Outcome::Ok,
             Err(_) => code.map_or(Outcome::Info, |code| judge_commit(code as i32)),
@@ -202,8 +205,8 @@ impl Inflow {
         let mut known = committer::positions(&list, &own.topics);
         let idle: BTreeSet<Spot> = {
             let state = own.state();
-            let is_idle = |spot: &&Spot| !state.from.contains_key(*spot) && !state.again.contains(*spot);
-            state.owned.iter().filter(is_idle).copied().collect()
+            // After a seek librdkafka names no position until the next record.
+            state.owned.iter().filter(|spot| !state.from.contains_key(*spot)).copied().collect()
         };
         known.retain(|spot, _| idle.contains(spot));
         let mut wanted = TopicPartitionList::new();
@@ -244,6 +247,9 @@ impl Inflow {
             recorder.event(EventKind::Drained { process: own.process, positions });
         }
         own.is_closing.store(true, Ordering::Relaxed);
+        if end == End::Fatal {
+            progress.forget(own.process);
+        }
         if let Some(message) = leave(&consumer, &label, end) {
             recorder.event(EventKind::HarnessError { message });
         }
@@ -298,8 +304,6 @@ struct State {
     /// The first offsets that were read since the last transaction ended, and the next ones.
     from: Positions,
     next: Positions,
-    /// Where the member went back, and what it went back to has not passed yet: librdkafka may still name the old position.
-    again: BTreeSet<Spot>,
     /// The next offsets of what has passed.
     positions: Positions,
     /// Those of them that the group itself has yet to commit.
@@ -314,7 +318,6 @@ impl State {
         for positions in [&mut self.from, &mut self.next, &mut self.positions, &mut self.uncommitted] {
             positions.remove(&spot);
         }
-        self.again.remove(&spot);
     }
 }
 
@@ -384,11 +387,16 @@ impl Ownership {
             let partitions = self.named(&spots);
             self.shared.recorder.event(EventKind::Revoked { process: self.process, partitions, cause });
         }
+        let is_closing = self.is_closing.load(Ordering::Relaxed);
         let mut state = self.state();
         for spot in spots {
             state.is_disturbed |= state.from.contains_key(&spot);
             state.owned.remove(&spot);
             state.forget(spot);
+            // Who has reached the end and leaves has said where it stood.
+            if !is_closing {
+                self.progress.given_up(spot, self.process);
+            }
         }
     }
 

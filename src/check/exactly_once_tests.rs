@@ -118,7 +118,9 @@ fn make_one_of_what_only_its_member_saw(drawn: &mut Drawn) -> Option<()> {
 /// A member was given corrupt bytes where the drain reads a record, of which nothing was made therefore.
 fn give_corrupt_bytes(drawn: &mut Drawn) -> Option<()> {
     make_nothing(drawn)?;
-    let made: Vec<i64> = copies(drawn).sources.iter().map(|row| row.source_offset.0).collect();
+    let committed = committed(drawn);
+    let sources = copies(drawn).sources.iter().filter(|row| committed.contains(&row.id()));
+    let made: Vec<i64> = sources.map(|row| row.source_offset.0).collect();
     let is_members = |read: &ReadRow| read.reader.0 >= 70 && read.reader.0 < 80 && !made.contains(&read.offset.0);
     let read = drawn.run.rows(0).reads.iter_mut().find(|read| is_members(read))?;
     read.status = ReadStatus::Corrupt;

@@ -239,7 +239,7 @@ impl Life {
                 return Halt::Fatal;
             }
             if self.transactions.as_ref().is_some_and(Transactions::is_over)
-                && let Some(ended) = self.end_transaction(shared, Offered::Nothing, || stop.deadline())
+                && let Some(ended) = self.end_transaction(shared, &Offered::Nothing, || stop.deadline())
                 && ended.next == Next::NewLife
             {
                 return Halt::Doubt;

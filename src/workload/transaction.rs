@@ -12,6 +12,8 @@
 
 mod told;
 
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,8 +36,10 @@ pub use told::Told;
 
 /// How long one call may take before the order to stop is looked at; librdkafka goes on where it was.
 const SLICE: Duration = Duration::from_secs(2);
-/// How long a group's coordinator may take to answer offsets. It may have to be elected.
+/// How long a group's coordinator may take to answer offsets, which may have to be elected; and how much longer the client library
+/// may take to say so.
 const OFFSETS_LIMIT: Duration = Duration::from_secs(10);
+const OFFSETS_GRACE: Duration = Duration::from_secs(5);
 /// How long a transaction's end, or the first call of a life, may take in all. Brokers need seconds to elect coordinators.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
 /// How long the reports of an aborted transaction's records may take.
@@ -65,28 +69,20 @@ struct Open {
 }
 
 /// What a transaction is to hold besides records.
-#[derive(Clone, Copy)]
-pub enum Offered<'a> {
+pub enum Offered {
     /// Nothing.
     Nothing,
     /// A consumer group's next offsets (KIP-98), which are the group's once the transaction is committed. The coordinator
     /// refuses those of a member that the group has gone on without (KIP-447).
-    Offsets {
-        /// By partition.
-        next: &'a TopicPartitionList,
-        /// Who the member was when it read up to there.
-        member: &'a ConsumerGroupMetadata,
-    },
+    Offsets(Arc<Offsets>),
 }
 
-impl Offered<'_> {
-    fn send(self, client: &BaseProducer<SendContext>) -> KafkaResult<()> {
-        match self {
-            Self::Nothing => Ok(()),
-            // Unlike the other calls librdkafka does not go on where it was with this one: out of time is a reason to abort.
-            Self::Offsets { next, member } => client.send_offsets_to_transaction(next, member, OFFSETS_LIMIT),
-        }
-    }
+/// How far a member has read.
+pub struct Offsets {
+    /// The next offsets, by partition.
+    pub next: TopicPartitionList,
+    /// Who the member was when it had read up to there.
+    pub member: ConsumerGroupMetadata,
 }
 
 /// Whether the producer's life goes on after a call.
@@ -170,9 +166,9 @@ impl Transactions {
     /// rows. Blocks.
     pub fn end(
         &mut self,
-        client: &BaseProducer<SendContext>,
+        client: &Arc<BaseProducer<SendContext>>,
         next: &[u64],
-        offered: Offered<'_>,
+        offered: &Offered,
         stop: impl Fn() -> Option<Instant> + Copy,
     ) -> Ended {
         let Some(open) = self.open.take() else { return Ended { end: TransactionEnd::Aborted, next: Next::GoOn } };
@@ -183,7 +179,8 @@ impl Transactions {
         }
         let complete = client.context().ledger().may_commit() && !is_up();
         let is_to_commit = complete && open.intent == Intent::Commit;
-        let taken = if is_to_commit { patiently(client, stop, |client| offered.send(client)) } else { Ok(()) };
+        let taken = if is_to_commit { offer(client, offered) } else { Some(Ok(())) };
+        let Some(taken) = taken else { return self.abandon(client, next) };
         if let Err(error) = &taken {
             client.context().errors.note(error, &format!("a transaction did not take its offsets: {error}"));
         }
@@ -220,6 +217,16 @@ impl Transactions {
                 Ended { end: TransactionEnd::Unknown, next: Next::NewLife }
             }
         }
+    }
+
+    /// The client library does not come back with an answer, and is of no use any more. The commit was never asked for.
+    fn abandon(&mut self, client: &BaseProducer<SendContext>, next: &[u64]) -> Ended {
+        let limit = OFFSETS_LIMIT + OFFSETS_GRACE;
+        let reason = format!("the client library did not answer to a group's offsets within {} s", limit.as_secs());
+        client.context().errors.note(&KafkaError::MessageProduction(RDKafkaErrorCode::OperationTimedOut), &reason);
+        self.told.closes(TransactionEnding::Abandon, next);
+        self.told.ended(TransactionEnd::Unknown, &reason);
+        Ended { end: TransactionEnd::Unknown, next: Next::NewLife }
     }
 
     /// What is certain of the one under way although it was not ended, because its client is of no use any more.
@@ -280,6 +287,30 @@ fn intent(seed: u64, first: u64, abort_millionths: u32) -> Intent {
 
 fn until(deadline: Instant, stop: impl Fn() -> Option<Instant>) -> Instant {
     stop().map_or(deadline, |stop| stop.min(deadline))
+}
+
+/// Hands the offsets over that a transaction is to hold; `None` where no answer came. While the group's coordinator is away
+/// librdkafka (2.12) may never come back from this call, whatever its time-out: then its thread is left behind, with the client.
+fn offer(client: &Arc<BaseProducer<SendContext>>, offered: &Offered) -> Option<KafkaResult<()>> {
+    let Offered::Offsets(offsets) = offered else { return Some(Ok(())) };
+    let until = Instant::now() + OFFSETS_LIMIT + OFFSETS_GRACE;
+    let (answer, answered) = mpsc::channel();
+    let (caller, offsets) = (Arc::clone(client), Arc::clone(offsets));
+    thread::spawn(move || {
+        let Offsets { next, member } = &*offsets;
+        // Whoever waited may have given up.
+        let _ = answer.send(caller.send_offsets_to_transaction(next, member, OFFSETS_LIMIT));
+    });
+    loop {
+        match answered.recv_timeout(PAUSE) {
+            Ok(result) => return Some(result),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) if Instant::now() >= until => return None,
+            Err(RecvTimeoutError::Timeout) => {
+                client.poll(Duration::ZERO);
+            }
+        }
+    }
 }
 
 /// Makes a call again and again, as long as librdkafka says that it goes on where it was, until it is done or time is up.

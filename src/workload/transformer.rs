@@ -25,7 +25,7 @@ use super::producer::life::{Attempt, Invoked, Life as Outflow};
 use super::progress::{Order, Progress};
 use super::serve::{rest, serve};
 use super::shared::Shared;
-use super::transaction::{self, Next, Offered, Transactions};
+use super::transaction::{self, Next, Offered, Offsets, Transactions};
 use crate::history::{EventKind, SourceRow};
 use crate::kafka::{ReadStatus, Sequence};
 use crate::scenario::OffsetsCommitted;
@@ -287,17 +287,17 @@ impl Life {
     ) -> Next {
         self.tell_sources(shared);
         let read = self.inflow.since_last();
-        let offered = self.inflow.list(&read).ok().zip(self.inflow.member());
-        let offered = match &offered {
+        let offsets = self.inflow.list(&read).ok().zip(self.inflow.member());
+        let offered = match offsets {
             _ if assignment.offsets == OffsetsCommitted::Afterwards => Offered::Nothing,
-            Some((next, member)) => Offered::Offsets { next, member },
+            Some((next, member)) => Offered::Offsets(Arc::new(Offsets { next, member })),
             // Whoever is in no group, or has read what it cannot name, has nothing to commit.
             None => {
                 self.transactions().spoil();
                 Offered::Nothing
             }
         };
-        let ended = self.outflow.end_transaction(shared, offered, stop).expect("it runs transactions");
+        let ended = self.outflow.end_transaction(shared, &offered, stop).expect("it runs transactions");
         self.outflow.hand_over_rows(shared, 0);
         let is_told = assignment.offsets == OffsetsCommitted::InTransaction;
         match ended.end {

@@ -57,7 +57,7 @@ pub struct Life {
     /// Its name, such as `chatters/0.0`.
     pub label: String,
     /// Its client.
-    pub client: BaseProducer<SendContext>,
+    pub client: Arc<BaseProducer<SendContext>>,
     /// Its transactions, if it runs any.
     pub transactions: Option<Transactions>,
     /// The next record's number, partition by partition.
@@ -77,7 +77,7 @@ impl Life {
         let mode = if assignment.transactions.is_some() { Mode::InTransactions } else { Mode::Alone };
         let table = (process, assignment.topic_index, assignment.in_flight.max(1) as usize, mode);
         let context = SendContext::new(errors, recorder.clock(), assignment.acks, Arc::clone(counters), table);
-        let client = assignment.config.create_with_context(context)?;
+        let client = Arc::new(assignment.config.create_with_context(context)?);
         let role = ProcessRole::Producer { name: assignment.name.clone(), index: assignment.index, incarnation };
         shared.gauge.begins(process, incarnation);
         let label = role.label();
@@ -144,7 +144,7 @@ impl Life {
     pub fn end_transaction(
         &mut self,
         shared: &Shared,
-        offered: Offered<'_>,
+        offered: &Offered,
         stop: impl Fn() -> Option<Instant> + Copy,
     ) -> Option<Ended> {
         let transactions = self.transactions.as_mut()?;
@@ -188,7 +188,7 @@ impl Life {
     pub fn close(mut self, shared: &Shared, deadline: Instant, reason: &str) {
         let is_well = !self.client.context().errors.is_fatal();
         if is_well && self.transactions.as_ref().is_some_and(Transactions::is_open) {
-            self.end_transaction(shared, Offered::Nothing, || Some(deadline));
+            self.end_transaction(shared, &Offered::Nothing, || Some(deadline));
         }
         self.poll_until_settled(shared, deadline);
         if self.client.context().ledger().in_flight() > 0 {

@@ -38,8 +38,8 @@ pub use told::Told;
 const SLICE: Duration = Duration::from_secs(2);
 /// How long a group's coordinator may take to answer offsets, which may have to be elected; and how much longer the client library
 /// may take to say so.
-const OFFSETS_LIMIT: Duration = Duration::from_secs(10);
-const OFFSETS_GRACE: Duration = Duration::from_secs(5);
+const OFFSETS_LIMIT: Duration = Duration::from_secs(5);
+const OFFSETS_GRACE: Duration = Duration::from_secs(3);
 /// How long a transaction's end, or the first call of a life, may take in all. Brokers need seconds to elect coordinators.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
 /// How long the reports of an aborted transaction's records may take.

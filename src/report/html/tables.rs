@@ -44,8 +44,7 @@ fn fault(line: &FaultLine, band: &FaultBand) -> Markup {
                 td class="number" { (format::count(line.sends_overlapping)) }
             }
             tr class={ (class_of(standing)) " told" } {
-                td {}
-                td colspan="9" {
+                td colspan="10" {
                     span class="aside" { (band.sentence) }
                     span class="note" { "Proof: " (line.proof) }
                 }

@@ -336,7 +336,7 @@ fn a_stored_run_is_written_as_tables_into_an_empty_directory() {
 
     let again = history(&["--format", "jsonl", "--out", "tables"]).code(2);
     again.stdout("").stderr(contains("tables is not empty"));
-    assert_eq!(names(&tables).len(), 4, "nothing was added");
+    assert_eq!(names(&tables).len(), 5, "nothing was added");
     history(&["--format", "jsonl", "--table", "sends", "--out", "one"]).success().stdout("one/sends.jsonl\n");
     assert_eq!(names(&place.path("one")), ["sends.jsonl"]);
     let packed = history(&["--format", "parquet", "--table", "reads"]).success();

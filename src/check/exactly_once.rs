@@ -81,9 +81,9 @@ fn check_transformer(evidence: &Evidence<'_>, transformer: &TransformerSpec, fin
     let is_written_read = written.clone().all(PartitionEvidence::is_drained);
     // Any of these may be what seems to be missing.
     let may_hide = hides_some || unknown > 0 || !is_written_read || evidence.is_cut();
-    let mut sources = evidence.partitions.iter().filter(|partition| *partition.topic == *transformer.from());
+    let sources = evidence.partitions.iter().filter(|partition| *partition.topic == *transformer.from());
     let (mut missing_in_doubt, mut examined) = (0, 0_u64);
-    for source in sources.by_ref() {
+    for source in sources {
         let reached = demand_its_end(evidence, transformer, source, findings);
         let due = due(source);
         examined += due.iter().filter(|(offset, _)| **offset < reached).count() as u64;

@@ -6,6 +6,8 @@
 #   docker/setup.sh --check     only says what is there and what is missing; exit 5 when something is
 #   docker/setup.sh --image     prints the Kafka image that a run or a compose file uses here; exit 5 when there is none
 #   docker/setup.sh --compose   makes sure of a command that reads compose files; silent when there is one
+#   docker/setup.sh --browser   makes sure of a browser and of what its tests need; silent when it is there
+#   docker/setup.sh --peers     makes sure of what the benchmarks are held against; silent when it is there
 #
 # Engine: a reachable one is used (DOCKER_HOST and contexts are honoured). Else, on Debian or Ubuntu as root, docker.io is
 # installed and started. Kafka image: $WIBER_KAFKA_IMAGE, else the official one if it is here or can be pulled, else a
@@ -18,6 +20,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/setup/engine.sh"
 . "$here/setup/compose.sh"
 . "$here/setup/images.sh"
+. "$here/setup/browser.sh"
+. "$here/setup/peers.sh"
 
 check() {
     local missing=0
@@ -29,6 +33,8 @@ check() {
     [ -z "$absent" ] && report compiler "$(command -v cc)" || missing_is compiler "missing:$absent"
     # Nothing but docker-compose.kafka.yml and its test needs it.
     report compose "$(compose_version || echo 'none; optional, docker/setup.sh --compose installs it')"
+    # Nothing but the tests of the pages needs it.
+    report browser "$(browser_is_there && chromium --version 2>/dev/null || echo 'none; optional, docker/setup.sh --browser installs it')"
     if ! engine_answers; then
         missing_is engine "missing, or not running: ${engine_error:-no docker command}"
         return "$missing"
@@ -49,8 +55,10 @@ case ${1:-} in
     --check) check; exit ;;
     --image) image; exit ;;
     --compose) if compose_answers; then exit; fi ;;
+    --browser) if browser_is_there; then exit; fi ;;
+    --peers) if has kcat; then exit; fi ;;
     '') ;;
-    *) say "unknown argument $1; usage: docker/setup.sh [--check | --image | --compose]"; exit 2 ;;
+    *) say "unknown argument $1; usage: docker/setup.sh [--check | --image | --compose | --browser | --peers]"; exit 2 ;;
 esac
 
 # Two set-ups at once would build the same image twice, or start two engines. The lock is one per user, beside the caches.
@@ -63,6 +71,14 @@ trap clean_up EXIT
 
 if [ "${1:-}" = --compose ]; then
     ensure_compose
+    exit
+fi
+if [ "${1:-}" = --browser ]; then
+    ensure_browser
+    exit
+fi
+if [ "${1:-}" = --peers ]; then
+    ensure_peers
     exit
 fi
 ensure_compiler

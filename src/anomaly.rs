@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kafka::{Offset, Partition, RecordId, TimeNs};
+use crate::kafka::{BrokerId, LeaderEpoch, Offset, Partition, RecordId, TimeNs};
 
 /// A check by its stable name: the word in scenarios, verdicts, CSV files and reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -196,7 +196,8 @@ impl fmt::Display for Expectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Validity {
-    /// Nobody was to look: what is to be looked at is not there, or not for us to see. Says nothing about the rest.
+    /// Nobody was to look: what is to be looked at is not there, or not for us to see. Says nothing about the rest. In a verdict also
+    /// the answer of a check to which the run gave nothing to examine.
     Skipped,
     /// Nothing is wrong, and there was enough evidence to say so.
     Valid,
@@ -238,6 +239,14 @@ pub struct Anomaly {
     pub send_ns: Option<TimeNs>,
     /// When its send was acknowledged.
     pub ack_ns: Option<TimeNs>,
+    /// The broker that acknowledged it.
+    pub acked_by: Option<BrokerId>,
+    /// Who read what is wrong, for anomalies of reading, such as `chat-consumers/1.0`.
+    pub reader: Option<Arc<str>>,
+    /// When it was read.
+    pub read_ns: Option<TimeNs>,
+    /// The leader epoch under which it was read.
+    pub leader_epoch: Option<LeaderEpoch>,
     /// The consumer group concerned, for anomalies of delivery.
     pub group: Option<Arc<str>>,
     /// What happened, as one plain sentence.
@@ -256,7 +265,7 @@ pub struct CheckResult {
     /// How many violations there are, and things that would be if the scenario did not allow them; never less than
     /// `anomalies.len()`.
     pub found: u64,
-    /// Every violation, the worst first.
+    /// The violations in the order of the log, partition by partition, at most `check::finding::KEPT`.
     pub anomalies: Vec<Anomaly>,
     /// Why the answer is unknown, or what else a reader should know. Whole sentences.
     pub notes: Vec<String>,

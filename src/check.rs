@@ -29,15 +29,18 @@ pub mod inconsistent_offsets;
 pub mod index;
 pub mod leader_epoch;
 pub mod log;
+mod losses;
 pub mod lost_write;
 pub mod meetings;
 pub mod nonmonotonic_poll;
 pub mod ownership;
+mod parallel;
 pub mod phantom;
 pub mod poll_skip;
 pub mod precommitted_read;
 pub mod producer_order;
 pub mod proof;
+pub mod rates;
 pub mod readers;
 pub mod readings;
 pub mod realtime_order;
@@ -45,11 +48,13 @@ pub mod recovery;
 pub mod redelivery;
 pub mod replica_divergence;
 pub mod replicas;
+pub mod sieve;
 pub mod terms;
 pub mod timeline;
 pub mod torn_transaction;
 pub mod transactions;
 pub mod whereabouts;
+pub mod witness;
 
 #[cfg(test)]
 mod client_proof_tests;
@@ -88,6 +93,8 @@ mod proof_tests;
 #[cfg(test)]
 mod replica_damage;
 #[cfg(test)]
+mod replica_tests;
+#[cfg(test)]
 mod tail_tests;
 #[cfg(test)]
 mod term_tests;
@@ -106,16 +113,36 @@ mod whereabouts_tests;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use crate::anomaly::{CheckName, CheckResult, Validity};
 use crate::history::History;
+use crate::history::tally::{Asked, Tally};
+use crate::kafka::TimeNs;
 use crate::plan::Plan;
 use crate::scenario::Scenario;
 
 use evidence::Evidence;
+use faults::FaultLife;
+
+/// What is told apart when a history's rows are counted: phases, and the faults of the plan.
+pub fn asked(history: &History, plan: &Plan) -> Asked {
+    let end = history.events.iter().map(|event| event.time_ns).max().unwrap_or(TimeNs(0));
+    let lives = FaultLife::all(plan, history);
+    Asked {
+        faults: lives.iter().map(|life| life.window(end)).collect(),
+        reaches: lives.iter().map(|life| life.reach(end)).collect(),
+        ..Asked::of_phases(history)
+    }
+}
+
+/// What was counted of a history's rows: as they went by when it was read, else now.
+pub fn tally(history: &History, plan: &Plan) -> Arc<Tally> {
+    history.tally.clone().unwrap_or_else(|| Arc::new(Tally::of(history, &asked(history, plan))))
+}
 
 /// One anomaly family.
-pub trait Checker {
+pub trait Checker: Sync {
     /// Its stable name.
     fn name(&self) -> CheckName;
 
@@ -155,7 +182,7 @@ fn checker(name: CheckName) -> &'static dyn Checker {
 /// Runs every checker, in the order of [`CheckName::ALL`].
 pub fn check_all(history: &History, scenario: &Scenario, plan: &Plan) -> Vec<CheckResult> {
     match catch_unwind(AssertUnwindSafe(|| Evidence::gather(history, scenario, plan))) {
-        Ok(evidence) => CheckName::ALL.into_iter().map(|name| guarded(checker(name), &evidence)).collect(),
+        Ok(evidence) => parallel::each(&CheckName::ALL, |name| guarded(checker(*name), &evidence)),
         Err(panic) => {
             let note = format!("The evidence could not be gathered: {}.", message(&*panic));
             CheckName::ALL.into_iter().map(|name| crashed(name, note.clone())).collect()

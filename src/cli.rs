@@ -6,19 +6,30 @@
 pub mod check;
 pub mod clean;
 pub mod client_process;
+pub mod compare;
+pub mod completions;
 pub mod connect;
 pub mod consume;
 pub mod doctor;
+#[cfg(test)]
+mod documented;
 pub mod down;
 mod exit;
+mod github;
 pub mod history;
+pub mod init;
 pub mod list;
+pub mod man;
 pub mod outcome;
 pub mod plan;
 mod priority;
 pub mod produce;
 pub mod progress;
+pub mod report;
 pub mod run;
+pub mod schema;
+mod screen;
+pub mod sheet;
 mod signals;
 pub mod status;
 pub mod terminal;
@@ -26,7 +37,7 @@ pub mod topics;
 pub mod up;
 pub mod validate;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use exit::ExitCode;
 
@@ -66,6 +77,10 @@ pub enum Command {
     Run(run::RunArgs),
     /// Check stored runs again, without any cluster
     Check(check::CheckArgs),
+    /// Say what differs between two stored runs, beyond noise
+    Compare(compare::CompareArgs),
+    /// Write one page over all stored runs
+    Report(report::ReportArgs),
     /// Write a stored run's history in another format
     History(history::HistoryArgs),
     /// Check scenario files: all that is wrong with them at once, and whether their faults can be injected here
@@ -74,6 +89,10 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// List the scenarios of a directory
     List(list::ListArgs),
+    /// Write a scenario to begin with
+    Init(init::InitArgs),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
     /// Say what is wrong with this machine and its cluster, and what to do about it
     Doctor(doctor::DoctorArgs),
     /// Remove what interrupted runs left behind
@@ -90,6 +109,10 @@ pub enum Command {
     Consume(consume::ConsumeArgs),
     /// Make, list, describe and delete topics
     Topics(topics::TopicsArgs),
+    /// Print what a shell needs to complete commands
+    Completions(completions::CompletionsArgs),
+    /// Print the manual, or write a page for each command
+    Man(man::ManArgs),
     /// One client of a running load, in a process of its own; runs start it by themselves
     #[command(hide = true)]
     ClientProcess,
@@ -118,9 +141,9 @@ pub enum Format {
 /// How progress is shown, on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProgressChoice {
-    /// A bar on a terminal, else one line an event.
+    /// A live view on a terminal, else one line an event.
     Auto,
-    /// A bar.
+    /// A live view, if the terminal can show one.
     Bar,
     /// Nothing.
     None,
@@ -135,10 +158,14 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             wait_for(run::execute(&args, color))
         }
         Command::Check(args) => check::check(&args, color),
+        Command::Compare(args) => compare::compare(&args, color),
+        Command::Report(args) => report::report(&args),
         Command::History(args) => history::history(&args),
         Command::Validate(args) => wait_for(validate::validate(&args, color)),
         Command::Plan(args) => plan::plan(&args, color),
         Command::List(args) => list::list(&args, color),
+        Command::Init(args) => init::init(&args),
+        Command::Schema => schema::schema(),
         Command::Doctor(args) => wait_for(doctor::doctor(&args, color)),
         Command::Clean(args) => wait_for(clean::clean(&args, color)),
         Command::Up(args) => wait_for(up::up(&args, color)),
@@ -147,8 +174,23 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Produce(args) => wait_for(produce::produce(&args)),
         Command::Consume(args) => wait_for(consume::consume(&args)),
         Command::Topics(args) => wait_for(topics::topics(&args, color)),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => man::man(&args),
         Command::ClientProcess => client_process::client_process(),
     }
+}
+
+/// The command line as people see it: without what runs start by themselves, which completions would offer.
+fn for_people() -> clap::Command {
+    let whole = Cli::command();
+    let seen: Vec<clap::Command> = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+    clap::Command::new("wiber-chaos")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(whole.get_about().cloned().unwrap_or_default())
+        .after_help(AFTER_HELP)
+        .disable_help_subcommand(true)
+        .args(whole.get_arguments().cloned())
+        .subcommands(seen)
 }
 
 /// Runs a command that waits for the network. What it left behind on other threads does not keep the process alive:
@@ -168,13 +210,21 @@ fn wait_for(command: impl Future<Output = ExitCode>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_definitions_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn people_are_shown_everything_but_what_runs_start_by_themselves() {
+        let names = |command: &clap::Command| {
+            command.get_subcommands().map(|command| command.get_name().to_owned()).collect::<Vec<_>>()
+        };
+        let mut all = names(&Cli::command());
+        all.retain(|name| name != "client-process");
+        assert_eq!(names(&for_people()), all);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use case::{Case, Handover, Look, NextLife, Testimony, Times, ToldFenced};
 pub use client::{ClientAction, ClientSeen, ClientSight, Strikes};
 pub use deed::Deed;
 pub use hold::{Hold, is_full_around};
-pub use keys::{Keys, Noted};
+pub use keys::{Keys, Noted, WordOrTarget};
 pub use kinds::{Fault, FaultFacts, FaultKind};
 pub use lever::Lever;
 pub use observation::{Observation, Probe, ProcessState, Sight, Standing};

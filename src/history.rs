@@ -13,20 +13,25 @@ pub mod edn;
 pub mod environment;
 pub mod event;
 pub mod export;
+pub mod plain;
 pub mod reader;
 pub mod recorder;
 pub mod row;
 pub mod seal;
+pub mod tally;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use environment::Environment;
 pub use event::{Event, EventKind, Phase, ProcessRole};
+pub use plain::{Plain, PlainSpan};
 pub use row::{ReadRow, ReplicaRow, SendRow, SourceRow};
 pub use seal::Seal;
+use tally::Tally;
 
 use crate::kafka::{Partition, ProcessId, TopicIndex};
 
@@ -44,6 +49,8 @@ pub struct PartitionHistory {
     pub sources: Vec<SourceRow>,
     /// What the replicas stored in the end, broker by broker, each in the order of its log.
     pub replicas: Vec<ReplicaRow>,
+    /// Where sends and reads are left out above, because nothing is the matter there; nowhere, unless somebody sifted the history.
+    pub plain: Plain,
 }
 
 /// Whether a history is whole.
@@ -68,6 +75,8 @@ pub struct History {
     pub partitions: BTreeMap<(TopicIndex, Partition), PartitionHistory>,
     /// Whether the history is whole.
     pub closure: Closure,
+    /// What was counted of the rows as they were read; `None` where nobody counted.
+    pub tally: Option<Arc<Tally>>,
 }
 
 impl History {

@@ -33,6 +33,7 @@ mod lost_write;
 mod nonmonotonic_send;
 mod op;
 mod pairs;
+mod plain;
 mod poll;
 mod precommitted_read;
 mod read;

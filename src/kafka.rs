@@ -73,6 +73,13 @@ id!(
     TimeNs(u64), "{} ns"
 );
 
+impl Default for TimeNs {
+    /// The run's origin.
+    fn default() -> Self {
+        Self(0)
+    }
+}
+
 impl TimeNs {
     /// The time in whole milliseconds, as verdicts and CSV files show it.
     pub fn as_millis(self) -> u64 {

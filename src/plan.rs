@@ -5,6 +5,7 @@
 
 mod draw;
 mod expand;
+pub mod outlook;
 mod safety;
 
 use std::collections::BTreeMap;

@@ -3,13 +3,20 @@
 //! [`build()`] turns a history and its verdict into a [`Report`]: series, lanes, tables, anomalies with their surroundings.
 //! [`csv`], [`json`], [`junit`], [`terminal`] and [`html`] turn that into bytes. [`write_all`] is the only I/O. Nothing here
 //! reads a clock, draws at random or names a path of this machine, so the same stored run gives the same bytes for ever.
+//!
+//! [`github`] tells of runs where GitHub Actions shows them; the command line knows whether it runs there.
+//!
+//! Over several runs there are [`compare`], what differs between two, and [`index`], all of a directory.
 
 mod build;
+pub mod compare;
 pub mod csv;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod format;
+pub mod github;
 pub mod html;
+pub mod index;
 pub mod json;
 pub mod junit;
 mod status;
@@ -18,9 +25,9 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
-pub use build::{Inputs, build};
+pub use build::{BrokerLog, Inputs, build};
 pub use status::Standing;
-pub use write::{WriteError, write_all};
+pub use write::{WriteError, write_all, write_page};
 
 use crate::anomaly::{Anomaly, Validity};
 use crate::fault::FaultId;
@@ -44,6 +51,9 @@ pub struct Report {
     pub environment: Environment,
     /// What is missing from the history; `None` when it is whole.
     pub cut: Option<String>,
+    /// What the run could not undo or remove; `None` where it said nothing of the kind.
+    #[serde(default)]
+    pub left_behind: Option<String>,
     /// The time of the last thing recorded.
     pub end_ns: TimeNs,
     /// The phases, in order and without gaps.
@@ -56,6 +66,8 @@ pub struct Report {
     pub faults: Vec<FaultBand>,
     /// What state each broker was in, and when.
     pub brokers: Vec<BrokerLane>,
+    /// Which broker was the controller, and when.
+    pub controllers: Vec<ControllerSpan>,
     /// One entry a partition, by topic and number.
     pub partitions: Vec<PartitionReport>,
     /// One entry a consumer group, by name.
@@ -104,11 +116,15 @@ pub struct Second {
     pub latency: Option<Latency>,
     /// The most partitions at once whose ISR lacked a replica; `None` before the cluster was first observed.
     pub under_replicated: Option<u32>,
+    /// Acknowledged records that the consumer group furthest behind had not read at its end; `None` where there are no groups.
+    pub unread: Option<u64>,
+    /// How long, at its end, a group had let one of them wait, the longest of all groups, in milliseconds.
+    pub lag_ms: Option<u64>,
     /// The faults in force at some time in it.
     pub faults: Vec<FaultId>,
 }
 
-/// Exact quantiles (nearest rank) of the time from a send's schedule to its acknowledgement, in microseconds.
+/// Quantiles (nearest rank, to within 0.4 %; the greatest exactly) of the time from a send's schedule to its acknowledgement, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
     /// How many sends.
@@ -202,6 +218,30 @@ pub struct BrokerLane {
     pub spans: Vec<BrokerSpan>,
 }
 
+/// A stretch of time with one controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControllerSpan {
+    /// Which broker, or `None` while nobody named one.
+    pub controller: Option<BrokerId>,
+    /// From.
+    pub start_ns: TimeNs,
+    /// To.
+    pub end_ns: TimeNs,
+}
+
+/// A stretch of time in which a consumer group's partitions stayed where they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSpan {
+    /// How many members owned any.
+    pub owners: u32,
+    /// How many partitions had an owner.
+    pub owned: u32,
+    /// From.
+    pub start_ns: TimeNs,
+    /// To.
+    pub end_ns: TimeNs,
+}
+
 /// A stretch of time in which a partition's leader, epoch and ISR size stayed the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaderSpan {
@@ -280,6 +320,8 @@ pub struct GroupReport {
     pub commits_not_ok: u64,
     /// Records that lay behind the group's last position when its drain ended; `None` when no position is known.
     pub behind: Option<u64>,
+    /// How its partitions were spread over its members, from the first time that one was given any.
+    pub spans: Vec<GroupSpan>,
 }
 
 /// How things stood when an anomaly's record was acknowledged, or when it was sent if it never was.
@@ -295,6 +337,9 @@ pub struct Circumstances {
     pub owners: Vec<String>,
     /// The faults that were in force at some time between send and acknowledgement.
     pub faults: Vec<FaultId>,
+    /// What happened next that may have undone it: the first fault to come into force after that moment, and the partition's next
+    /// leader, a clause each, with how much later.
+    pub next: Vec<String>,
 }
 
 /// An anomaly shown in full, with the log around it.
@@ -304,6 +349,20 @@ pub struct Card {
     pub anomaly: usize,
     /// The offsets around it; empty when the anomaly names no offset.
     pub neighbourhood: Vec<Neighbour>,
+    /// What the brokers wrote around it, in the order of time.
+    #[serde(default)]
+    pub log: Vec<BrokerLine>,
+}
+
+/// A line of a broker's own log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerLine {
+    /// When it was written.
+    pub time_ns: TimeNs,
+    /// By whom.
+    pub broker: BrokerId,
+    /// What it says, without its time.
+    pub text: String,
 }
 
 /// One offset near an anomaly: what was acknowledged there, and what the drain found there.

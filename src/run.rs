@@ -15,6 +15,8 @@ pub mod directory;
 pub mod interrupt;
 pub mod judge;
 mod observer;
+pub mod shelf;
+pub mod sift;
 mod stage;
 pub mod sweep;
 
@@ -61,16 +63,30 @@ pub async fn run(source: &Source, options: &Options) -> Result<Judged, RunError>
         stage.note_failure(error);
     }
     let cleared = stage.clear().await;
+    if let Err(error) = &played {
+        report_all_the_same(stage.directory(), error);
+    }
     match (played, cleared.left) {
         (Err(cause), Some(left)) => Err(RunError::Unclean { left, cause: Box::new(cause) }),
         (Err(cause), None) => Err(cause),
         (Ok(()), left) => {
             cleared.history?;
             let mut judged = judge::judge(stage.directory())?;
+            judged.write()?;
             judged.unclean = left;
             Ok(judged)
         }
     }
+}
+
+/// A run that broke off is reported too, as inconclusive, because a CI looks for its `junit.xml` whatever happened. Not after an
+/// interruption: whoever wants a run to end at once does not wait for a history to be read.
+fn report_all_the_same(directory: &directory::RunDirectory, error: &RunError) {
+    if matches!(error, RunError::Abandoned) {
+        return;
+    }
+    // That nothing can be read or written is not why the run failed, and often follows from that.
+    drop(judge::judge(directory).and_then(|judged| judged.write()));
 }
 
 /// Starts the cluster. Before it is ready nothing can be drained or reported, so the first interruption ends it.

@@ -5,12 +5,15 @@
 
 mod address;
 mod fault_table;
+mod lasting;
 mod leaf;
+mod lines;
 mod problem;
 pub mod raw;
 mod read;
 mod safety;
 mod schedule;
+pub mod schema;
 pub mod suggest;
 pub mod timing;
 pub mod units;
@@ -23,6 +26,7 @@ use std::time::Duration;
 pub use address::Containers;
 pub use fault_table::RawKind;
 pub use leaf::{ByteRange, Bytes, Expectations, Properties, Property};
+pub use lines::Lines;
 pub use problem::{Place, Problem, Problems, ScenarioError};
 pub use read::{At, Field, FromToml};
 pub use safety::{EmptyTarget, QuorumLoss, Safety};
@@ -64,6 +68,11 @@ pub fn parse(file_name: &str, text: &str) -> Result<Parsed, ScenarioError> {
         Some(scenario) => Ok(Parsed { scenario, warnings: problems, places }),
         None => Err(ScenarioError::Invalid { file: file_name.to_owned(), problems }),
     }
+}
+
+/// A scenario's text with another length of its chaos phase: the same faults for longer, where they strike again and again.
+pub fn lasting(text: &str, chaos: std::time::Duration) -> String {
+    lasting::lasting(text, chaos)
 }
 
 /// A scenario's text as it may be shown to anybody: with stars for the secrets that stand in it. References such as
@@ -108,6 +117,19 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The CRC-32 of what is asked of a run, without what is expected of it: two scenarios that differ in their description, their
+    /// expectations, their evidence and their thresholds only have the same.
+    pub fn asked_crc32(&self) -> u32 {
+        let asked = Self {
+            description: None,
+            expect: BTreeMap::new(),
+            evidence: EvidenceFloor::default(),
+            thresholds: Vec::new(),
+            ..self.clone()
+        };
+        crc32fast::hash(&serde_json::to_vec(&asked).expect("a scenario is plain data"))
+    }
+
     /// What is expected of a check.
     pub fn expectation(&self, check: CheckName) -> Expectation {
         self.expect.get(&check).copied().unwrap_or_else(|| check.usual_expectation())
@@ -401,11 +423,14 @@ pub struct EvidenceFloor {
     pub acked: u64,
     /// At least this many sends in flight or invoked while each fault was in force.
     pub sends_per_fault: u64,
+    /// At least this share of what each set of producers was asked for a second, in millionths; `None` for any.
+    #[serde(default)]
+    pub rate_millionths: Option<u32>,
 }
 
 impl Default for EvidenceFloor {
     fn default() -> Self {
-        Self { acked: 1000, sends_per_fault: 100 }
+        Self { acked: 1000, sends_per_fault: 100, rate_millionths: None }
     }
 }
 

@@ -70,6 +70,23 @@ pub struct Verdict {
     pub thresholds: Vec<ThresholdLine>,
     /// How available the cluster was.
     pub availability: Availability,
+    /// One line a set of producers that sends at a rate, in the scenario's order.
+    #[serde(default)]
+    pub rates: Vec<RateLine>,
+}
+
+/// What a reader of a verdict must know whose expectations were written after the run.
+pub const EDITED: &str = "scenario.toml was changed after the run: this is judged by what it says now.";
+
+/// How fast producers sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RateLine {
+    /// Their name.
+    pub producers: String,
+    /// How many records a second all of them were asked for.
+    pub asked_per_second: f64,
+    /// How many they sent, while they were asked for any.
+    pub sent_per_second: f64,
 }
 
 /// How much happened.

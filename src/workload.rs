@@ -22,15 +22,16 @@ mod held;
 mod in_flight;
 pub mod leftover;
 mod membership;
+mod native;
 pub mod outcome;
 mod pace;
 pub mod payload;
 mod producer;
 mod progress;
 mod reading;
+mod seat;
 mod serve;
 mod shared;
-mod status;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -47,7 +48,7 @@ use std::time::{Duration, Instant};
 use rdkafka::error::KafkaError;
 
 pub use counters::{Counters, ProcessIds, Totals};
-pub use status::{Persistence, persistence};
+pub use native::{Persistence, persistence};
 
 use crate::fault::client::ClientHome;
 use crate::history::event::LogRange;
@@ -224,7 +225,19 @@ impl Workload {
         begun.iter().try_for_each(|post| post.await_life(BEGIN_LIMIT))?;
         posts.extend(begun.into_iter().map(|post| (post.label().to_owned(), post)));
         workload.controls.take_over(posts, groups);
+        workload.shared.counters.follow(workload.progress_by_group(scenario));
         Ok(workload)
+    }
+
+    /// Each group's name and where it stands. Groups and transformers were started in the scenario's order.
+    fn progress_by_group(&self, scenario: &Scenario) -> Vec<(String, Arc<Progress>)> {
+        let groups = self.groups.iter().map(|group| &group.progress);
+        let flows = self.transformers.iter().map(|flow| &flow.progress);
+        scenario
+            .all_groups()
+            .zip(groups.chain(flows))
+            .map(|(spec, progress)| (spec.name.clone(), Arc::clone(progress)))
+            .collect()
     }
 
     /// What crashes, freezes, slows and multiplies the clients while they run.

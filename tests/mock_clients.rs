@@ -4,6 +4,7 @@
 #[path = "support/load.rs"]
 mod load;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -79,7 +80,14 @@ fn what_a_crashed_producer_had_in_flight_is_info() {
     let run = Running::start(scenario(vec![spec], vec![]), &access);
     run.wait_for_acks(1000);
     mock.broker_down(-1).expect("brokers that go");
-    run.wait_until("a full in-flight limit", |totals| totals.in_flight >= 500);
+    // What was acknowledged before the brokers went is told of by the batch, and is in flight until then as far as anybody knows.
+    let last = Cell::new((0, Instant::now()));
+    run.wait_until("a full in-flight limit that nothing leaves any more", |totals| {
+        if last.get().0 != totals.acked {
+            last.set((totals.acked, Instant::now()));
+        }
+        totals.in_flight >= 500 && last.get().1.elapsed() > Duration::from_secs(1)
+    });
     run.controls().crash("chatters/0").expect("a crash");
     mock.broker_up(-1).expect("brokers that come back");
     let totals = run.load.counters().totals();

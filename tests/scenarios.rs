@@ -6,6 +6,7 @@ use std::path::Path;
 use wiber_chaos::anomaly::{CheckName, Expectation};
 use wiber_chaos::cli::list::scenario_files;
 use wiber_chaos::cli::plan::render_timeline;
+use wiber_chaos::cli::sheet::{Charset, Sheet};
 use wiber_chaos::cli::terminal::{Style, render_error, render_problems};
 use wiber_chaos::plan::{plan, to_json};
 use wiber_chaos::scenario::{self, Rate, ScenarioError};
@@ -381,15 +382,52 @@ fn a_stored_scenario_is_read_back_as_it_was() {
     }
 }
 
+/// Scenarios of every sort: one fault, several, by the clock, in turn, of clients, of Kafka's own levers, on no cluster of ours.
+const DRAWN: [&str; 13] = [
+    "kill-one",
+    "kill-leader",
+    "two-at-once",
+    "bridge",
+    "rolling",
+    "flaky-network",
+    "chase-the-leader",
+    "crash-consumer",
+    "exactly-once",
+    "transfer-leader",
+    "soak",
+    "attach-compose",
+    "controls/acks-one-loses",
+];
+
+fn drawn(name: &str, width: usize, charset: Charset) -> String {
+    let parsed = scenario::load(Path::new(&format!("scenarios/{name}.toml"))).expect("it ships");
+    let plan = plan(&parsed.scenario, 42);
+    render_timeline(&parsed.scenario, &plan, &Sheet { width, charset, style: Style::Plain })
+}
+
 #[test]
-fn a_plan_is_drawn_for_people() {
-    for name in
-        ["kill-one", "kill-leader", "controls/acks-one-loses", "attach-compose", "flaky-network", "chase-the-leader"]
-    {
-        let parsed = scenario::load(Path::new(&format!("scenarios/{name}.toml"))).expect("it ships");
-        let plan = plan(&parsed.scenario, 42);
-        insta::assert_snapshot!(name.replace('/', "-"), render_timeline(&parsed.scenario, &plan, Style::Plain));
+fn a_plan_is_drawn_for_people_on_wide_and_on_narrow_sheets() {
+    for name in DRAWN {
+        for width in [100, 60] {
+            let text = drawn(name, width, Charset::Unicode);
+            insta::assert_snapshot!(format!("{}-{width}", name.replace('/', "-")), text);
+        }
     }
+}
+
+#[test]
+fn a_plan_needs_no_letter_that_a_terminal_may_lack() {
+    for file in scenario_files(Path::new("scenarios")).expect("the directory is there") {
+        let scenario = scenario::load(&file).expect("every shipped scenario is right").scenario;
+        for (width, charset) in [(100, Charset::Ascii), (60, Charset::Ascii), (80, Charset::Unicode)] {
+            let sheet = Sheet { width, charset, style: Style::Plain };
+            let text = render_timeline(&scenario, &plan(&scenario, 42), &sheet);
+            assert!(charset == Charset::Unicode || text.is_ascii(), "{}:\n{text}", file.display());
+            let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+            assert!(widest <= width, "{} at {width} is {widest} wide:\n{text}", file.display());
+        }
+    }
+    insta::assert_snapshot!(drawn("chase-the-leader", 80, Charset::Ascii));
 }
 
 mod robustness {

@@ -3,15 +3,17 @@
 //! **Definition.** A send waits from its scheduled time to its completion, whatever its outcome: the load's clock asked for
 //! it, so a producer that is held back counts too (no coordinated omission). Take the union of these times, and cut it at
 //! every acknowledgement; the longest piece is the partition's unavailability. Time in which nobody waited is never part
-//! of it. A piece belongs to a fault when it overlaps the time from when the fault was asked for until it was
-//! healed, and counts for it from then on: what stood still before was not its doing.
+//! of it, and pieces of less than a millisecond are none. A piece belongs to a fault when it overlaps the time from when the fault
+//! was asked for until it was healed, and counts for it from then on: what stood still before was not its doing.
 //!
-//! Two sorts a partition, O(n log n), eight bytes a send.
+//! Both the waits and the acknowledgements are counted as the rows go by (`history::tally`), so that this costs what the stretches
+//! cost, and no row is looked at again.
 
-use crate::history::SendRow;
-use crate::kafka::{Outcome, TimeNs};
+use crate::history::tally::{Cover, Window, Windows};
+use crate::kafka::TimeNs;
 
-use super::index::row_number;
+/// What is shorter is no gap.
+pub const SHORTEST_NS: u64 = 1_000_000;
 
 /// A time in which sends waited and none was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +41,23 @@ pub struct Gaps {
 }
 
 impl Gaps {
-    fn take(&mut self, gap: Gap, windows: &[Option<(TimeNs, TimeNs)>]) {
-        if gap.nanos() == 0 {
+    /// None so far.
+    pub fn of(windows: usize) -> Self {
+        Self { longest: None, by_window: vec![None; windows] }
+    }
+
+    /// Takes a gap, if it is one; `windows` as they were given, and in order.
+    pub fn take(&mut self, gap: Gap, windows: &[Window], ordered: &Windows) {
+        if gap.nanos() < SHORTEST_NS {
             return;
         }
         keep_longer(&mut self.longest, gap);
-        for (longest, window) in self.by_window.iter_mut().zip(windows) {
-            if let Some((start, _)) = window.filter(|(start, end)| gap.start < *end && *start < gap.end) {
-                keep_longer(longest, Gap { start: gap.start.max(start), end: gap.end });
-            }
+        for at in ordered.touching(gap.start, gap.end) {
+            let Some((start, end)) = windows[at].filter(|(start, end)| gap.start < *end && *start < gap.end) else {
+                continue;
+            };
+            debug_assert!(start <= end, "a window ends after it begins");
+            keep_longer(&mut self.by_window[at], Gap { start: gap.start.max(start), end: gap.end });
         }
     }
 }
@@ -58,37 +68,22 @@ fn keep_longer(longest: &mut Option<Gap>, gap: Gap) {
     }
 }
 
-/// Finds one partition's longest gaps, overall and for each window.
-pub fn gaps(sends: &[SendRow], windows: &[Option<(TimeNs, TimeNs)>]) -> Gaps {
-    let mut by_schedule: Vec<u32> = (0..row_number(sends.len())).collect();
-    let mut acks: Vec<u32> = by_schedule.clone();
-    acks.retain(|row| sends[*row as usize].outcome == Outcome::Ok);
-    by_schedule.sort_by_key(|row| sends[*row as usize].scheduled_ns);
-    acks.sort_by_key(|row| sends[*row as usize].complete_ns);
-    let waits = by_schedule.iter().map(|row| &sends[*row as usize]).map(|send| (send.scheduled_ns, send.complete_ns));
-    between(waits, acks.iter().map(|row| sends[*row as usize].complete_ns), windows)
-}
-
-/// The union of `waits` (from, to; by when they begin), cut at each of `relieved` (in order): the longest pieces, overall and
-/// for each window. What comes to nobody's relief, because nobody waited, cuts nothing.
-pub fn between(
-    waits: impl Iterator<Item = (TimeNs, TimeNs)>,
-    relieved: impl Iterator<Item = TimeNs>,
-    windows: &[Option<(TimeNs, TimeNs)>],
-) -> Gaps {
-    let mut gaps = Gaps { longest: None, by_window: vec![None; windows.len()] };
-    let (mut waits, mut relieved) = (waits.peekable(), relieved.peekable());
-    while let Some((start, mut end)) = waits.next() {
-        while let Some(next) = waits.next_if(|next| next.0 <= end) {
-            end = end.max(next.1);
+/// Finds the longest pieces of the times of waiting, cut by stretches of acknowledgements: overall and for each window.
+pub fn gaps(waits: &Cover, acks: &Cover, windows: &[Window]) -> Gaps {
+    let ordered = Windows::new(windows);
+    let mut gaps = Gaps::of(windows.len());
+    for (start, end) in &waits.stretches {
+        let mut from = *start;
+        let first = acks.stretches.partition_point(|(_, last)| last < start);
+        for (began, ended) in acks.stretches[first..].iter().take_while(|(began, _)| began <= end) {
+            if *began > from {
+                gaps.take(Gap { start: TimeNs(from), end: TimeNs(*began) }, windows, &ordered);
+            }
+            from = from.max(*ended);
         }
-        while relieved.next_if(|time| *time < start).is_some() {}
-        let mut from = start;
-        while let Some(time) = relieved.next_if(|time| *time <= end) {
-            gaps.take(Gap { start: from, end: time }, windows);
-            from = time;
+        if *end > from {
+            gaps.take(Gap { start: TimeNs(from), end: TimeNs(*end) }, windows, &ordered);
         }
-        gaps.take(Gap { start: from, end }, windows);
     }
     gaps
 }
@@ -97,44 +92,55 @@ pub fn between(
 mod tests {
     use super::*;
     use crate::check::testing::RunBuilder;
+    use crate::history::tally::{Asked, Tally};
+    use crate::kafka::Outcome;
 
-    fn rows(sends: &[(u64, u64, Outcome)]) -> Vec<SendRow> {
+    /// The gaps of sends that were scheduled and completed at these milliseconds.
+    fn of(sends: &[(u64, u64, Outcome)], windows: &[Window]) -> Gaps {
         let mut run = RunBuilder::small();
         for (sequence, (scheduled, complete, outcome)) in (0..).zip(sends) {
-            let send = run.send(1, 0, sequence).outcome(*outcome).times(*scheduled, *complete);
-            send.push();
+            let send = run.send(1, 0, sequence).outcome(*outcome);
+            send.times(scheduled * 1_000_000, complete * 1_000_000).push();
         }
-        run.history.partitions[&RunBuilder::chat(0)].sends.clone()
+        let tally = Tally::of(&run.history, &Asked::default());
+        let rows = tally.sends.partitions.get(RunBuilder::chat(0)).expect("a partition");
+        gaps(&rows.waits, &rows.acks, windows)
     }
 
     fn span(gap: Option<Gap>) -> Option<(u64, u64)> {
-        gap.map(|gap| (gap.start.0, gap.end.0))
+        gap.map(|gap| (gap.start.as_millis(), gap.end.as_millis()))
     }
 
     #[test]
     fn time_in_which_nobody_waited_is_no_gap() {
-        let rows = rows(&[(0, 10, Outcome::Ok), (1000, 1005, Outcome::Ok)]);
-        assert_eq!(span(gaps(&rows, &[]).longest), Some((0, 10)));
+        let gaps = of(&[(0, 10, Outcome::Ok), (1000, 1005, Outcome::Ok)], &[]);
+        assert_eq!(span(gaps.longest), Some((0, 10)));
     }
 
     #[test]
     fn a_gap_runs_from_one_acknowledgement_to_the_next_while_sends_wait() {
-        let rows = rows(&[(0, 10, Outcome::Ok), (5, 100, Outcome::Ok), (20, 101, Outcome::Ok)]);
-        assert_eq!(span(gaps(&rows, &[]).longest), Some((10, 100)));
+        let gaps = of(&[(0, 10, Outcome::Ok), (5, 100, Outcome::Ok), (20, 101, Outcome::Ok)], &[]);
+        assert_eq!(span(gaps.longest), Some((10, 100)));
     }
 
     #[test]
     fn sends_that_are_never_acknowledged_wait_until_they_are_given_up() {
-        let rows = rows(&[(0, 10, Outcome::Ok), (8, 60, Outcome::Fail), (50, 90, Outcome::Info)]);
-        assert_eq!(span(gaps(&rows, &[]).longest), Some((10, 90)));
+        let gaps = of(&[(0, 10, Outcome::Ok), (8, 60, Outcome::Fail), (50, 90, Outcome::Info)], &[]);
+        assert_eq!(span(gaps.longest), Some((10, 90)));
     }
 
     #[test]
     fn a_gap_belongs_to_each_window_that_it_overlaps_from_the_windows_start() {
-        let rows = rows(&[(0, 10, Outcome::Ok), (5, 100, Outcome::Ok), (200, 230, Outcome::Ok)]);
-        let window = |start, end| Some((TimeNs(start), TimeNs(end)));
-        let gaps = gaps(&rows, &[window(90, 150), window(150, 190), window(210, 300), None]);
+        let window = |start, end| Some((TimeNs::from_millis(start), TimeNs::from_millis(end)));
+        let windows = [window(90, 150), window(150, 190), window(210, 300), None];
+        let gaps = of(&[(0, 10, Outcome::Ok), (5, 100, Outcome::Ok), (200, 230, Outcome::Ok)], &windows);
         let spans: Vec<_> = gaps.by_window.into_iter().map(span).collect();
         assert_eq!(spans, [Some((90, 100)), None, Some((210, 230)), None]);
+    }
+
+    #[test]
+    fn acknowledgements_that_follow_one_another_at_once_leave_no_gap_however_long_they_go_on() {
+        let gaps = of(&(0..500).map(|ms| (ms, ms + 1, Outcome::Ok)).collect::<Vec<_>>(), &[]);
+        assert!(gaps.longest.is_none_or(|gap| gap.nanos() <= SHORTEST_NS), "{gaps:?}");
     }
 }

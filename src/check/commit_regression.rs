@@ -7,14 +7,14 @@
 //! **Why Kafka promises it.** A commit is acknowledged once the in-sync replicas of the coordinator's log have it, and a
 //! coordinator that takes over reads that log before it answers. Records that were committed come again only if a commit was
 //! lost, or if an owner was set to another offset by a reset that nothing called for. Redelivery of what was *not* committed is
-//! legal, and counted by `group-delivery`.
+//! legal, and counted by `redelivery`.
 //!
 //! **What breaks it by right**: an unclean election, after which a log may end before what was committed. The client finds that
 //! out and begins at the log's start. A scenario that elects so has to allow this check to find something.
 //!
 //! **When it cannot tell**: in a cut history. A commit that nobody answered counts as one that may stand, so that it only ever
-//! lowers what an owner is held to. Groups that do not tell their commits are not judged (`handover`), which the notes say; where
-//! no group does, there is nothing to examine by construction.
+//! lowers what an owner is held to. Of a group with `commit = "auto"` the commits that it told are enough (`handover`). Without
+//! consumer groups there is nothing to examine by construction.
 //!
 //! **Examined**: ownership intervals with a read.
 
@@ -23,7 +23,7 @@ use crate::anomaly::{CheckName, CheckResult};
 use super::Checker;
 use super::evidence::{Evidence, PartitionEvidence};
 use super::finding::Findings;
-use super::handover::{Handover, judge_handovers};
+use super::handover::{Handover, Needs, NoHandovers, judge_handovers};
 use super::readings::about_read;
 
 /// Looks for owners that began too early in the log.
@@ -36,14 +36,15 @@ impl Checker for CommitRegression {
 
     fn check(&self, evidence: &Evidence<'_>) -> CheckResult {
         let mut findings = Findings::of(CheckName::CommitRegression);
-        match judge_handovers(evidence, &mut findings, check_handover) {
+        match judge_handovers(evidence, &mut findings, Needs::AcknowledgedCommits, check_handover) {
             Ok(()) => {
                 if let Some(doubt) = evidence.torn() {
                     findings.doubt(doubt);
                 }
                 findings.finish()
             }
-            Err(why) => findings.not_applicable(why),
+            Err(NoHandovers::NoGroup(why)) => findings.not_applicable(why),
+            Err(NoHandovers::Untold(why)) => findings.skipped(why),
         }
     }
 }

@@ -1,22 +1,22 @@
 //! How long a consumer group got nothing of a partition although records waited for it, and how long it took a group to catch
 //! up after a fault.
 //!
-//! **Definition.** An acknowledged record waits for a group from its acknowledgement until a member first reads its offset.
-//! One that was read before its acknowledgement was heard of never waited. One that the group never read waits to the end of the
-//! history, if it lies beyond everything that the group read, and no fault deleted it on purpose; one that it passed by is no
-//! matter of time but of `group-delivery` and `crash-skip`. Take the union of these times and cut it at every read of a member's; the longest
-//! piece is the group's stall in the partition. Pieces belong to faults as in [`super::availability`].
+//! **Definition.** An acknowledged record waits for a group from its acknowledgement until a member first reads its offset or a later
+//! one; what a group passed by is no matter of time, but of `group-delivery` and `crash-skip`. What lies beyond everything that the
+//! group read waits to the end of the history, unless a fault deleted it on purpose. Take the union of these times and cut it at every
+//! read of a member's; the longest piece is the group's stall in the partition. Pieces belong to faults as in [`super::availability`].
 //!
-//! A group has caught up with a heal when it has read everything that had been acknowledged by then: what is acknowledged later
-//! is the next moment's load. A group that had nothing left to read at the heal caught up at once; of one that never read some of
-//! it nobody knows when it would have.
+//! A group has caught up with a heal when it has read everything that had been acknowledged by then, or beyond: what is acknowledged later
+//! is the next moment's load. A group that had nothing left to read at the heal caught up at once; of one that never got that far nobody
+//! knows when it would have.
 //!
-//! Three sorts a partition and group, O(n log n), 32 bytes a read.
+//! All of it to the millisecond, from how far the log had been acknowledged and the group had read in each (`history::tally`): no row is
+//! looked at again.
 
-use crate::history::{ReadRow, SendRow};
-use crate::kafka::{Offset, Outcome, ProcessId, TimeNs};
+use crate::history::tally::{GroupTally, Highs, Window, Windows};
+use crate::kafka::{Offset, TimeNs};
 
-use super::availability::{Gaps, between};
+use super::availability::{Gap, Gaps};
 
 /// What one group had to wait for in one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,109 +45,118 @@ pub struct Known {
     pub deleted_below: Option<Offset>,
 }
 
-/// Looks at what one group, the processes that `is_member` names, read of one partition. `None` when it never read of it.
+/// Looks at what one group read of one partition. `None` when it never read of it.
 pub fn of_group(
-    (sends, reads): (&[SendRow], &[ReadRow]),
+    acked: &Highs,
+    group: &GroupTally,
     known: Known,
-    is_member: impl Fn(ProcessId) -> bool,
-    windows: &[Option<(TimeNs, TimeNs)>],
+    windows: &[Window],
     heals: &[Option<TimeNs>],
 ) -> Option<Consumption> {
-    let mut first: Vec<(Offset, TimeNs)> =
-        reads.iter().filter(|read| is_member(read.reader)).map(|read| (read.offset, read.read_ns)).collect();
-    if first.is_empty() {
-        return None;
-    }
-    let mut relieved: Vec<TimeNs> = first.iter().map(|(_, time)| *time).collect();
-    relieved.sort_unstable();
-    first.sort_unstable();
-    first.dedup_by_key(|(offset, _)| *offset);
-    let waits = waits(sends, &first, known);
-    Some(Consumption {
-        gaps: between(
-            waits.iter().map(|(acked, read)| (*acked, read.unwrap_or(known.end))),
-            relieved.into_iter(),
-            windows,
-        ),
-        caught_up: heals.iter().map(|heal| heal.map(|heal| caught_up(&waits, heal))).collect(),
-    })
-}
-
-/// When each record that waited was acknowledged and read, if it ever was, by when it was acknowledged.
-fn waits(sends: &[SendRow], first: &[(Offset, TimeNs)], known: Known) -> Vec<(TimeNs, Option<TimeNs>)> {
-    let read = |offset: Offset| first.binary_search_by_key(&offset, |(offset, _)| *offset).ok().map(|at| first[at].1);
-    let beyond = first.last().map_or(Offset(0), |(offset, _)| Offset(offset.0 + 1));
-    let owed = beyond.max(known.deleted_below.unwrap_or(Offset(0)));
-    let acked = sends.iter().filter(|send| send.outcome == Outcome::Ok);
-    let waited = acked.filter_map(|send| {
-        let (acked, offset) = (send.complete_ns, send.offset?);
-        match read(offset) {
-            Some(read) => (acked < read).then_some((acked, Some(read))),
-            None => (offset >= owed && acked < known.end).then_some((acked, None)),
+    let (acked, read) = (acked.so_far(), group.read_at.so_far());
+    let last = *read.last()?;
+    let ordered = Windows::new(windows);
+    let mut gaps = Gaps::of(windows.len());
+    let mut stall = |from_ms: u64, to_ms: u64| {
+        if from_ms < to_ms {
+            let gap = Gap { start: TimeNs::from_millis(from_ms), end: TimeNs::from_millis(to_ms) };
+            gaps.take(gap, windows, &ordered);
         }
-    });
-    let mut waits: Vec<_> = waited.collect();
-    waits.sort_unstable();
-    waits
+    };
+    // Before the first read nothing was passed yet, so that the first acknowledgement waits for it.
+    if let Some((first_acked, _)) = acked.first() {
+        stall(*first_acked, read[0].0);
+    }
+    for pair in read.windows(2) {
+        let ((before, highest), (next, _)) = (pair[0], pair[1]);
+        // A gap in which nothing new was acknowledged is nobody's stall.
+        if let Some(waits_since) = since(&acked, highest) {
+            stall(before.max(waits_since), next);
+        }
+    }
+    let owed = Offset(last.1.0.max(known.deleted_below.map_or(i64::MIN, |below| below.0 - 1)));
+    if let Some(waits_since) = since(&acked, owed) {
+        stall(last.0.max(waits_since), known.end.as_millis());
+    }
+    let caught_up = heals.iter().map(|heal| heal.map(|heal| caught_up(&acked, &read, known, heal)));
+    Some(Consumption { caught_up: caught_up.collect(), gaps })
 }
 
-/// When the last of those records was read that had been acknowledged by `heal`.
-fn caught_up(waits: &[(TimeNs, Option<TimeNs>)], heal: TimeNs) -> CaughtUp {
-    let by_then = waits.partition_point(|(acked, _)| *acked <= heal);
-    let arrears = waits[..by_then].iter().map(|(_, read)| match read {
-        Some(read) => CaughtUp::After(read.0.saturating_sub(heal.0)),
+/// Since when something waits that lies beyond an offset, in milliseconds.
+fn since(acked: &[(u64, Offset)], beyond: Offset) -> Option<u64> {
+    acked.get(acked.partition_point(|(_, highest)| *highest <= beyond)).map(|(ms, _)| *ms)
+}
+
+/// When everything had been read that had been acknowledged by `heal`.
+fn caught_up(acked: &[(u64, Offset)], read: &[(u64, Offset)], known: Known, heal: TimeNs) -> CaughtUp {
+    let by_then = acked.partition_point(|(ms, _)| *ms <= heal.as_millis());
+    let Some((_, owed)) = by_then.checked_sub(1).map(|last| acked[last]) else { return CaughtUp::After(0) };
+    match read.get(read.partition_point(|(_, highest)| *highest < owed)) {
+        Some((ms, _)) => CaughtUp::After(TimeNs::from_millis(*ms).0.saturating_sub(heal.0)),
+        None if known.deleted_below.is_some_and(|below| owed < below) => CaughtUp::After(0),
         None => CaughtUp::Never,
-    });
-    arrears.max().unwrap_or(CaughtUp::After(0))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::check::testing::{RunBuilder, id};
-    use crate::history::History;
+    use crate::history::tally::{Asked, Tally};
 
     const GROUP: u32 = 7;
     const END: u64 = 1000;
 
-    /// Records by when they were acknowledged and when the group read them; their offsets count from 0.
-    fn history(records: &[(u64, Option<u64>)]) -> History {
+    /// What the group made of records by when they were acknowledged and when it read them, in milliseconds; their offsets count
+    /// from 0.
+    fn consumption_of(
+        records: &[(u64, Option<u64>)],
+        deleted_below: Option<Offset>,
+        heals: &[Option<u64>],
+    ) -> Consumption {
         let mut run = RunBuilder::small();
+        run.member(GROUP, "readers", 0);
+        let ns = |ms: u64| ms * 1_000_000;
         for (sequence, (acked, read)) in (0u64..).zip(records) {
             let offset = i64::try_from(sequence).expect("a small number");
-            run.send(1, 0, sequence).offset(offset).times(acked.saturating_sub(1), *acked).push();
+            run.send(1, 0, sequence).offset(offset).times(ns(acked.saturating_sub(1)), ns(*acked)).push();
             if let Some(read) = read {
-                run.read_at(*read, GROUP, 0, offset, id(1, sequence));
+                run.read_at(ns(*read), GROUP, 0, offset, id(1, sequence));
             }
         }
-        run.history
+        let tally = Tally::of(&run.history, &Asked::default());
+        let place = RunBuilder::chat(0);
+        let acked = &tally.sends.partitions.get(place).expect("a partition").acked_at;
+        let group = tally.reads.group(place, "readers").expect("a group");
+        let known = Known { end: TimeNs::from_millis(END), deleted_below };
+        let heals: Vec<_> = heals.iter().map(|heal| heal.map(TimeNs::from_millis)).collect();
+        of_group(acked, group, known, &[], &heals).expect("it read")
     }
 
     fn consumption(records: &[(u64, Option<u64>)], heal: u64) -> Consumption {
-        let history = history(records);
-        let rows = &history.partitions[&RunBuilder::chat(0)];
-        let window = Some((TimeNs(0), TimeNs(heal)));
-        let by_group = |process: ProcessId| process == ProcessId(GROUP);
-        let known = Known { end: TimeNs(END), deleted_below: None };
-        of_group((&rows.sends, &rows.reads), known, by_group, &[window], &[Some(TimeNs(heal))]).expect("it read")
+        consumption_of(records, None, &[Some(heal)])
     }
 
     fn longest(consumption: &Consumption) -> Option<(u64, u64)> {
-        consumption.gaps.longest.map(|gap| (gap.start.0, gap.end.0))
+        consumption.gaps.longest.map(|gap| (gap.start.as_millis(), gap.end.as_millis()))
+    }
+
+    fn after_ms(ms: u64) -> CaughtUp {
+        CaughtUp::After(ms * 1_000_000)
     }
 
     #[test]
     fn a_stall_runs_from_one_read_to_the_next_while_records_wait() {
         let consumption = consumption(&[(10, Some(12)), (20, Some(90)), (30, Some(91))], 50);
         assert_eq!(longest(&consumption), Some((20, 90)));
-        assert_eq!(consumption.caught_up, [Some(CaughtUp::After(41))]);
+        assert_eq!(consumption.caught_up, [Some(after_ms(41))]);
     }
 
     #[test]
     fn time_in_which_nothing_waited_is_no_stall_and_a_group_without_arrears_caught_up_at_once() {
         let consumption = consumption(&[(10, Some(12)), (500, Some(503))], 50);
         assert_eq!(longest(&consumption), Some((500, 503)));
-        assert_eq!(consumption.caught_up, [Some(CaughtUp::After(0))]);
+        assert_eq!(consumption.caught_up, [Some(after_ms(0))]);
     }
 
     #[test]
@@ -163,21 +172,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_group_passed_by_is_no_matter_of_time() {
+    fn what_a_group_passed_by_waits_until_the_group_was_beyond_it() {
         let consumption = consumption(&[(10, None), (20, Some(25)), (26, None), (30, Some(35))], 50);
-        assert_eq!(longest(&consumption), Some((20, 25)));
-        assert_eq!(consumption.caught_up, [Some(CaughtUp::After(0))]);
+        assert_eq!(longest(&consumption), Some((10, 25)));
+        assert_eq!(consumption.caught_up, [Some(after_ms(0))]);
     }
 
     #[test]
     fn what_a_fault_deleted_is_not_waited_for() {
-        let history = history(&[(10, Some(12)), (20, None), (30, None)]);
-        let rows = &history.partitions[&RunBuilder::chat(0)];
-        let known = Known { end: TimeNs(END), deleted_below: Some(Offset(3)) };
-        let by_group = |process: ProcessId| process == ProcessId(GROUP);
-        let heals = [Some(TimeNs(50)), None];
-        let consumption = of_group((&rows.sends, &rows.reads), known, by_group, &[], &heals).expect("it read");
+        let records = [(10, Some(12)), (20, None), (30, None)];
+        let consumption = consumption_of(&records, Some(Offset(3)), &[Some(50), None]);
         assert_eq!(longest(&consumption), Some((10, 12)));
-        assert_eq!(consumption.caught_up, [Some(CaughtUp::After(0)), None]);
+        assert_eq!(consumption.caught_up, [Some(after_ms(0)), None]);
     }
 }

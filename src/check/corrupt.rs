@@ -13,16 +13,17 @@
 //! (`check.crcs`); our own comparison covers what lies above: compression, batching, routing, and a batch that a broker
 //! unpacks and packs again.
 //!
-//! **Which reads count**: every reader's, because bytes that are whole for one reader may be broken for another.
+//! **Which reads count**: every reader's, the witness's too, because bytes that are whole for one reader may be broken for
+//! another, and what was aborted only the witness is given.
 //!
 //! **When it cannot tell**: part of the log was not read, or rows may be missing.
 //!
-//! **Examined**: reads. **Found**: sightings (one content at one offset, however many readers saw it).
+//! **Examined**: reads. **Found**: sightings (one content at one offset, however many readers saw it), and reads of the witness.
 
 use crate::anomaly::{Anomaly, CheckName, CheckResult};
 
 use super::Checker;
-use super::evidence::{Evidence, PartitionEvidence};
+use super::evidence::{Evidence, PartitionEvidence, as_read};
 use super::finding::Findings;
 use super::log::{Content, Sighting};
 
@@ -38,7 +39,7 @@ impl Checker for Corrupt {
         let mut findings = Findings::of(CheckName::Corrupt);
         findings.doubts(&evidence.blind_spots());
         for partition in &evidence.partitions {
-            findings.examined += partition.reads.len() as u64;
+            findings.examined += partition.reads.len() as u64 + partition.plain.reads();
             for sighting in &partition.log.sightings {
                 if matches!(partition.content(sighting), Content::Corrupt | Content::Misplaced(_)) {
                     findings.violation(|| broken(evidence, partition, sighting));
@@ -47,8 +48,41 @@ impl Checker for Corrupt {
             for read in &partition.log.odd_lengths {
                 findings.violation(|| odd_length(evidence, partition, *read));
             }
+            shown_broken(evidence, partition, &mut findings);
         }
         findings.finish()
+    }
+}
+
+/// What only the witness was given.
+fn shown_broken(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, findings: &mut Findings) {
+    let Some(shown) = &partition.shown else { return };
+    let log = &partition.log;
+    for read in shown.reads.iter().copied() {
+        let content = Content::of(read);
+        let is_told = log.at(read.offset).any(|place| partition.content(&log.sightings[place]) == content);
+        let is_odd = || match content {
+            Content::Intact(record) => {
+                partition.sends.find(record).is_some_and(|slot| partition.sends.send(slot).bytes != read.bytes)
+            }
+            _ => matches!(content, Content::Corrupt | Content::Misplaced(_)),
+        };
+        if !is_told && is_odd() {
+            findings.violation(|| {
+                let text = format!(
+                    "{} was shown {} at offset {}, {} bytes long: not what was sent there.",
+                    evidence.label(read.reader),
+                    evidence.describe(content),
+                    read.offset,
+                    read.bytes,
+                );
+                let record = match content {
+                    Content::Intact(record) | Content::Misplaced(record) => Some(record),
+                    Content::Foreign | Content::Corrupt => None,
+                };
+                as_read(evidence, read, partition.witness(evidence, record, Some(read.offset), text))
+            });
+        }
     }
 }
 
@@ -62,7 +96,7 @@ fn broken(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, sighting: 
         _ => (None, "bytes, headers or a timestamp that are not those that were sent".to_owned()),
     };
     let text = format!("{reader} read, at offset {}, {what}.", sighting.offset);
-    partition.witness(evidence, record, Some(sighting.offset), text)
+    as_read(evidence, read, partition.witness(evidence, record, Some(sighting.offset), text))
 }
 
 fn odd_length(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, read: u32) -> Anomaly {
@@ -76,8 +110,5 @@ fn odd_length(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, read: 
         read.bytes,
         read.offset,
     );
-    match send {
-        Some(send) => partition.about(evidence, send, Some(read.offset), text),
-        None => partition.witness(evidence, Some(read.record), Some(read.offset), text),
-    }
+    partition.about_read(evidence, read, text)
 }

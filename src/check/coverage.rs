@@ -3,14 +3,15 @@
 //! **Definition.** A list of things that must be there, each one with a sentence for when it is not: the history is
 //! whole, every send has one row, and the rows are as many as `run-ended` counted; the run was not interrupted, its
 //! deadline cut nothing short, and the harness reported no error of its own; at least `evidence.acked` sends were
-//! acknowledged, and one of them before the first fault; every fault that the scenario asks for was planned; every planned
+//! acknowledged, and one of them before the first fault; every set of producers sent at `evidence.rate` of the rate that it was asked for, if the
+//! scenario says so; every fault that the scenario asks for was planned; every planned
 //! fault was injected, provably bit, and provably healed (`proof`), and at least `evidence.sends-per-fault` sends were invoked or in flight while it was in
 //! force; a fault whose target was nobody is passed over when the scenario says so (`empty-target`), but where all are
 //! passed over nothing was tried; two faults that the plan has in force together were (`meetings`); the cluster was whole after the last heal; the end offset of every partition was read from
 //! the cluster, and its log still begins at offset 0, or no later than where a fault deleted records on purpose,
-//! because a run's topics are its own and what retention removed cannot be checked; no open transaction keeps readers from
-//! anything that was acknowledged; every drain reader read every
-//! partition to the end offset; and so did every group's members.
+//! because a run's topics are its own and what retention removed cannot be checked; no open transaction keeps readers
+//! from the log's end; every drain reader read every partition to the end offset, the witness to the high watermark, and every group's
+//! members to the end offset.
 //!
 //! **Why.** A run whose fault did nothing, whose load had stopped, or whose drain broke off is green for no reason.
 //! This check says nothing about Kafka: it is never invalid, only valid or unknown.
@@ -18,7 +19,7 @@
 //! **Examined**: the things asked for. **Notes**: one sentence for each that is missing.
 
 use crate::anomaly::{CheckName, CheckResult};
-use crate::history::{Closure, SendRow};
+use crate::history::Closure;
 use crate::kafka::{Offset, Outcome, TimeNs};
 use crate::scenario::{EmptyTarget, Scenario};
 
@@ -28,6 +29,7 @@ use super::faults::FaultLife;
 use super::finding::Findings;
 use super::group_delivery;
 use super::meetings;
+use super::rates;
 use super::timeline::Wholeness;
 
 /// Looks for evidence that is missing.
@@ -56,6 +58,7 @@ impl Checker for Coverage {
         demand_whole_history(evidence, &mut demands);
         demand_quiet_harness(evidence, &mut demands);
         demand_acks(evidence, &mut demands);
+        demand_rates(evidence, &mut demands);
         let lives = FaultLife::all(evidence.plan, evidence.history);
         demand_acks_before(evidence, &lives, &mut demands);
         demand_faults(evidence, &lives, &mut demands);
@@ -70,14 +73,15 @@ fn demand_whole_history(evidence: &Evidence<'_>, demands: &mut Demands) {
         Closure::Whole => None,
         Closure::Cut(missing) => Some(format!("The history is cut: {missing}.")),
     });
-    let missing: u64 = evidence.partitions.iter().map(|partition| partition.sends.missing_rows()).sum();
+    let sends = &evidence.tally.sends.partitions;
+    let missing: u64 = sends.iter().map(|(_, sends)| sends.missing()).sum();
     demands.demand(
         (missing > 0).then(|| format!("{missing} sends have no row, although later ones of their producers do.")),
     );
-    let repeated: u64 = evidence.partitions.iter().map(|partition| partition.sends.repeated_rows()).sum();
+    let repeated: u64 = sends.iter().map(|(_, sends)| sends.repeated).sum();
     demands.demand((repeated > 0).then(|| format!("{repeated} sends have more than one row.")));
-    let rows = evidence.partitions.iter().map(|partition| (partition.sends.len() as u64, partition.reads.len() as u64));
-    let rows = rows.fold((0, 0), |sum, rows| (sum.0 + rows.0, sum.1 + rows.1));
+    let reads = evidence.tally.reads.partitions.iter().map(|(_, reads)| reads.reads).sum();
+    let rows: (u64, u64) = (sends.iter().map(|(_, sends)| sends.sent).sum(), reads);
     let differs = evidence.timeline.totals.filter(|totals| *totals != rows);
     demands.demand(differs.map(|(sends, reads)| {
         format!(
@@ -102,8 +106,7 @@ fn demand_quiet_harness(evidence: &Evidence<'_>, demands: &mut Demands) {
 }
 
 fn demand_acks(evidence: &Evidence<'_>, demands: &mut Demands) {
-    let sends = evidence.history.partitions.values().flat_map(|rows| &rows.sends);
-    let acked = sends.filter(|send| send.outcome == Outcome::Ok).count() as u64;
+    let acked: u64 = evidence.tally.sends.partitions.iter().map(|(_, sends)| sends.of(Outcome::Ok)).sum();
     let floor = evidence.scenario.evidence.acked;
     demands.demand(
         (acked < floor.max(1))
@@ -111,12 +114,28 @@ fn demand_acks(evidence: &Evidence<'_>, demands: &mut Demands) {
     );
 }
 
+/// A load that this machine or the cluster could not bear is not the one that was asked for.
+fn demand_rates(evidence: &Evidence<'_>, demands: &mut Demands) {
+    let Some(floor) = evidence.scenario.evidence.rate_millionths.map(|share| f64::from(share) / 1e6) else { return };
+    for achieved in rates::achieved(evidence.history, &evidence.tally, evidence.scenario) {
+        demands.demand((achieved.share() < floor).then(|| {
+            format!(
+                "{} sent {:.0} records a second of the {:.0} that they were asked for, {:.1} %; the verdict needs {:.1} %.",
+                achieved.producers,
+                achieved.sent_per_second,
+                achieved.asked_per_second,
+                achieved.share() * 100.0,
+                floor * 100.0
+            )
+        }));
+    }
+}
+
 /// What stands still already cannot be stopped by a fault: without it, the cluster has to have worked.
 fn demand_acks_before(evidence: &Evidence<'_>, lives: &[FaultLife<'_>], demands: &mut Demands) {
     let struck = lives.iter().filter_map(|life| Some((life.inject.invoked?, &life.step.fault)));
     let Some((first, fault)) = struck.min_by_key(|(invoked, _)| *invoked) else { return };
-    let mut sends = evidence.history.partitions.values().flat_map(|rows| &rows.sends);
-    let worked = sends.any(|send| send.outcome == Outcome::Ok && send.complete_ns < first);
+    let worked = evidence.tally.sends.first_ack.is_some_and(|acked| acked < first);
     demands.demand((!worked).then(|| {
         format!(
             "Nothing was acknowledged before the first fault ({fault} at {:.1} s), so that nobody knows whether the cluster \
@@ -128,16 +147,15 @@ fn demand_acks_before(evidence: &Evidence<'_>, lives: &[FaultLife<'_>], demands:
 
 fn demand_faults(evidence: &Evidence<'_>, lives: &[FaultLife<'_>], demands: &mut Demands) {
     let windows: Vec<_> = lives.iter().map(|life| life.window(evidence.timeline.end)).collect();
-    let overlapping = sends_overlapping(evidence.history.partitions.values().flat_map(|rows| &rows.sends), &windows);
     let floor = evidence.scenario.evidence.sends_per_fault;
-    for ((life, window), sends) in lives.iter().zip(&windows).zip(overlapping) {
+    for ((life, window), sends) in lives.iter().zip(&windows).zip(&evidence.tally.sends.overlapping) {
         let id = &life.step.fault;
         let proof = life.proof();
         if is_excused(life, evidence.scenario) {
             continue;
         }
         demands.demand((!proof.proven).then(|| format!("Fault {id} is not proven: {}.", proof.sentence)));
-        demands.demand((window.is_some() && sends < floor).then(|| {
+        demands.demand((window.is_some() && *sends < floor).then(|| {
             format!("Only {sends} sends were invoked or in flight while {id} was in force; the verdict needs {floor}.")
         }));
     }
@@ -176,7 +194,7 @@ fn demand_drain(evidence: &Evidence<'_>, demands: &mut Demands) {
             partition.range.is_none().then(|| format!("The end offset of {name} was never read from the cluster.")),
         );
         let Some((start, end)) = partition.range else { continue };
-        demands.demand(partition.unread().filter(|_| partition.hides_acked).map(|hidden| format!("{hidden}.")));
+        demands.demand(partition.kept_back());
         // What a fault deleted on purpose is known to be gone, and owed by nobody.
         let is_explained = start <= partition.deleted_below.unwrap_or(Offset(0));
         demands.demand((!is_explained).then(|| {
@@ -185,6 +203,13 @@ fn demand_drain(evidence: &Evidence<'_>, demands: &mut Demands) {
         for reach in &partition.reaches {
             demands.demand((!reach.complete).then(|| {
                 format!("{} read {name} to offset {} of {end} only.", evidence.label(reach.reader), reach.reached)
+            }));
+        }
+        if evidence.readers.have_witness() {
+            let all = partition.high_watermark.unwrap_or(end);
+            let shown = partition.shown.as_ref().map_or(Offset(0), |shown| shown.reached);
+            demands.demand((shown < all).then(|| {
+                format!("The witness, who waits for no commits, read {name} to offset {shown} of {all} only.")
             }));
         }
     }
@@ -202,19 +227,4 @@ fn demand_groups(evidence: &Evidence<'_>, demands: &mut Demands) {
             }));
         }
     }
-}
-
-/// How many sends were invoked or in flight in each window; 0 for a window that never was.
-pub fn sends_overlapping<'s>(
-    sends: impl Iterator<Item = &'s SendRow>,
-    windows: &[Option<(TimeNs, TimeNs)>],
-) -> Vec<u64> {
-    let mut counts = vec![0; windows.len()];
-    for send in sends {
-        for (count, window) in counts.iter_mut().zip(windows) {
-            let overlaps = window.is_some_and(|(start, end)| send.invoke_ns <= end && start <= send.complete_ns);
-            *count += u64::from(overlaps);
-        }
-    }
-    counts
 }

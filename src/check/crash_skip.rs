@@ -99,10 +99,8 @@ fn skipped_places(
     findings: &mut Findings,
 ) -> Vec<usize> {
     let windows = crashed::excused(evidence, partition, group, number);
-    let from = group_delivery::first_owed(partition, group, number);
     let mut skipped = Vec::new();
-    for (place, sighting) in partition.log.sightings.iter().enumerate().filter(|(_, sighting)| sighting.offset >= from)
-    {
+    for (place, sighting) in partition.log.sightings.iter().enumerate() {
         let Some((slot, _)) = partition.certain(place) else { continue };
         findings.examined += 1;
         let is_inside = windows.iter().any(|window| window.contains(&sighting.offset));

@@ -15,14 +15,14 @@ use crate::anomaly::Validity::{self, Invalid, Skipped, Unknown};
 use crate::fault::kinds::pause::Pause;
 use crate::fault::{FaultId, FaultKind, Moment, Target};
 use crate::history::event::FaultStage;
-use crate::history::{Closure, Event, EventKind, ReadRow, SendRow};
+use crate::history::{Closure, Event, EventKind, PartitionHistory, ReadRow, SendRow};
 use crate::kafka::{BrokerId, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, TimeNs};
 use crate::plan::Step;
 use crate::scenario::{Again, EmptyTarget, FaultSpec, Spread, Start};
 
 use expected::{ALL_UNKNOWN, DIVERGENCE, LOG_UNKNOWN, NO_COVERAGE, NO_ENDS, REPLICAS_SKIPPED, REPLICAS_UNKNOWN};
 
-use super::generator::{Appended, DRAINS, Drawn, PAYER, STEP};
+use super::generator::{Appended, DRAINS, Drawn, PAYER, STEP, WITNESS};
 use super::group_damage;
 use super::metadata_damage as metadata;
 use super::replica_damage::{self as replica, change};
@@ -91,7 +91,8 @@ pub(crate) const ALL: &[Damage] = damages![
     "half of a transaction in doubt", transaction_damage::tear_the_unheard, &[(TornTransaction, Invalid)];
     "half of a committed transaction", transaction_damage::tear_the_committed, &[
         (LostWrite, Invalid), (TornTransaction, Invalid)];
-    "all of a committed transaction", transaction_damage::lose_the_committed, &[(LostWrite, Invalid)];
+    "all of a committed transaction", transaction_damage::lose_the_committed, &[
+        (LostWrite, Invalid), (TornTransaction, Invalid)];
     "nothing of a transaction in doubt", transaction_damage::lose_the_unheard, &[];
     "nobody told of the transactions", transaction_damage::untold, &[
         (PrecommittedRead, Unknown), (TornTransaction, Unknown)];
@@ -217,6 +218,12 @@ fn end_offsets_mut(drawn: &mut Drawn) -> Option<&mut Event> {
 fn hide_tail(drawn: &mut Drawn) -> Option<()> {
     let end = drawn.ends[0];
     truncate_tail(drawn)?;
+    // On the disks it is there.
+    for event in &mut drawn.run.history.events {
+        if let EventKind::ReplicasRead { logs, .. } = &mut event.kind {
+            logs[0].end = Offset(end);
+        }
+    }
     if let EventKind::EndOffsets { ranges } = &mut end_offsets_mut(drawn)?.kind {
         ranges[0].high_watermark = Some(Offset(end));
     }
@@ -269,7 +276,7 @@ fn retain(drawn: &mut Drawn) -> Option<()> {
 fn append(drawn: &mut Drawn, record: RecordId, status: ReadStatus) -> Option<()> {
     let offset = drawn.ends[0];
     let owners = drawn.owners.iter().filter(|((_, partition), _)| *partition == 0).map(|(_, owner)| *owner);
-    let readers: Vec<u32> = owners.chain(DRAINS).collect();
+    let readers: Vec<u32> = owners.chain(DRAINS).chain([WITNESS]).collect();
     for reader in readers {
         drawn.read(reader, 0, offset, record);
         drawn.run.rows(0).reads.last_mut()?.status = status;
@@ -551,11 +558,12 @@ fn stay_broken(drawn: &mut Drawn) -> Option<()> {
 }
 
 fn lose_row(drawn: &mut Drawn) -> Option<()> {
-    let sends = &mut drawn.run.rows(0).sends;
+    let PartitionHistory { sends, reads, .. } = drawn.run.rows(0);
+    let seen = |send: &SendRow| reads.iter().any(|read| read.record == send.id());
     let last = |send: &SendRow, sends: &[SendRow]| {
         !sends.iter().any(|other| other.process == send.process && other.sequence > send.sequence)
     };
-    let at = sends.iter().position(|send| send.outcome == Outcome::Fail && !last(send, sends))?;
+    let at = sends.iter().position(|send| send.outcome == Outcome::Fail && !last(send, sends) && !seen(send))?;
     sends.remove(at);
     drawn.recount();
     Some(())

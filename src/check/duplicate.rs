@@ -35,6 +35,7 @@ impl Checker for Duplicate {
         let mut findings = Findings::of(CheckName::Duplicate);
         findings.doubts(&evidence.blind_spots());
         for partition in &evidence.partitions {
+            findings.examined += partition.plain.records();
             findings.examined += partition.sends.iter().filter(|(slot, _)| partition.log.is_seen(*slot)).count() as u64;
             for slot in partition.log.duplicated() {
                 findings.violation(|| {

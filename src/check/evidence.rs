@@ -5,16 +5,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::anomaly::{Anomaly, CheckName};
-use crate::history::{Closure, History, SendRow};
+use crate::history::tally::Tally;
+use crate::history::{Closure, History, Plain, ReadRow, SendRow};
 use crate::kafka::{Offset, Outcome, Partition, ProcessId, RecordId, TimeNs, TopicPartition};
 use crate::plan::Plan;
 use crate::scenario::Scenario;
 
 use super::index::{SendIndex, Slot};
 use super::log::{Content, Log, Reach, Sighting};
+use super::parallel;
 use super::readers::Readers;
 use super::timeline::{PartitionKey, Timeline};
 use super::transactions::{Fate, Transactions};
+use super::witness::Shown;
 
 /// Everything that the checkers know.
 pub struct Evidence<'a> {
@@ -30,6 +33,8 @@ pub struct Evidence<'a> {
     pub readers: Readers,
     /// What became of each transaction.
     pub transactions: Arc<Transactions>,
+    /// What was counted of all rows.
+    pub tally: Arc<Tally>,
     /// Every partition.
     pub partitions: Vec<PartitionEvidence<'a>>,
     labels: BTreeMap<ProcessId, Arc<str>>,
@@ -44,15 +49,22 @@ pub struct PartitionEvidence<'a> {
     /// Its sends, by record.
     pub sends: SendIndex<'a>,
     /// Its reads, as recorded.
-    pub reads: &'a [crate::history::ReadRow],
+    pub reads: &'a [ReadRow],
     /// What transformers made its records of.
     pub sources: &'a [crate::history::SourceRow],
     /// What its replicas stored in the end, broker by broker.
     pub replicas: &'a [crate::history::ReplicaRow],
+    /// What of it is plain, and therefore in none of the rows above.
+    pub plain: &'a Plain,
     /// Its log.
     pub log: Log,
-    /// Its first and end offset after the load; `None` when nobody asked the cluster.
+    /// What the witness was shown of it, if there was one and it got anywhere.
+    pub shown: Option<Shown<'a>>,
+    /// Its first and end offset after the load; `None` when nobody asked the cluster. The first is that of after the drain, if
+    /// somebody asked then too.
     pub range: Option<(Offset, Offset)>,
+    /// Its high watermark then, which may be beyond where readers get to; `None` when nobody asked.
+    pub high_watermark: Option<Offset>,
     /// What became of each transaction, in all partitions.
     pub transactions: Arc<Transactions>,
     /// When that was told.
@@ -75,13 +87,19 @@ impl<'a> Evidence<'a> {
         let readers = Readers::new(history, scenario);
         let transactions = Arc::new(Transactions::new(history, scenario));
         let topics: Vec<Arc<str>> = history.topics.iter().map(|topic| Arc::from(topic.as_str())).collect();
-        let partitions = history.partitions.iter().map(|(key, rows)| {
+        let keyed: Vec<_> = history.partitions.iter().collect();
+        let partitions = parallel::each(&keyed, |(key, rows)| {
+            let key = *key;
             let topic = topics.get(usize::from(key.0.0)).cloned();
             let sends = SendIndex::new(&rows.sends);
-            let log = Log::new(&rows.reads, &sends, &readers);
+            let mut log = Log::new(&rows.reads, &sends, &readers);
+            log.add_plain(&rows.plain);
             let told = timeline.ranges.get(key);
-            let range = told.map(|range| (range.start, range.end));
-            let hidden = told.and_then(|range| range.high_watermark.map(|end| range.end..end));
+            // Retention may have gone on while the drain read; what it took is nobody's loss.
+            let later = timeline.starts.get(key).copied().unwrap_or(Offset(0));
+            let range = told.map(|range| (range.start.max(later), range.end.max(later)));
+            let high_watermark = told.and_then(|range| range.high_watermark);
+            let hidden = told.zip(high_watermark).map(|(range, end)| range.end..end);
             let hidden = hidden.filter(|hidden| !hidden.is_empty());
             let hides_acked = hidden.as_ref().is_some_and(|hidden| {
                 let mut acked = sends.iter().filter(|(_, send)| send.outcome == Outcome::Ok);
@@ -91,6 +109,7 @@ impl<'a> Evidence<'a> {
             let reaches = reaches(history, &timeline, &readers, *key, &log, range);
             let topic = topic.unwrap_or_else(|| Arc::from(key.0.to_string()));
             let (reads, sources) = (rows.reads.as_slice(), rows.sources.as_slice());
+            let shown = Shown::of((*key, reads), (&timeline, &readers, &history.closure));
             let replicas = rows.replicas.as_slice();
             let (key, deleted_below) = (*key, timeline.deleted.get(key).copied());
             PartitionEvidence {
@@ -100,8 +119,11 @@ impl<'a> Evidence<'a> {
                 reads,
                 sources,
                 replicas,
+                plain: &rows.plain,
                 log,
+                shown,
                 range,
+                high_watermark,
                 transactions: Arc::clone(&transactions),
                 told_ns,
                 hidden,
@@ -110,9 +132,9 @@ impl<'a> Evidence<'a> {
                 reaches,
             }
         });
-        let partitions = partitions.collect();
         let labels = history.processes.iter().map(|(id, role)| (*id, Arc::from(role.label()))).collect();
-        Self { history, scenario, plan, timeline, readers, transactions, partitions, labels }
+        let tally = super::tally(history, plan);
+        Self { history, scenario, plan, timeline, readers, transactions, tally, partitions, labels }
     }
 
     /// Whether rows may be missing because the harness died.
@@ -192,6 +214,12 @@ fn reaches(
         .collect()
 }
 
+/// A witness that says by whom, when and under which leader epoch something was read.
+pub fn as_read(evidence: &Evidence<'_>, read: &ReadRow, witness: Anomaly) -> Anomaly {
+    let reader = Some(evidence.label(read.reader));
+    Anomaly { reader, read_ns: Some(read.read_ns), leader_epoch: read.leader_epoch, ..witness }
+}
+
 impl PartitionEvidence<'_> {
     /// `chat-0`.
     pub fn name(&self) -> TopicPartition {
@@ -211,6 +239,16 @@ impl PartitionEvidence<'_> {
     /// Whether some drain reader reached the end offset.
     pub fn is_read_to_its_end(&self) -> bool {
         self.reaches.iter().any(|reach| reach.complete)
+    }
+
+    /// What readers of committed records are kept from at the log's end, as a sentence. By then every transactional id was claimed
+    /// once more, so that nothing may be open any more.
+    pub fn kept_back(&self) -> Option<String> {
+        let Range { start, end } = self.hidden.as_ref()?;
+        Some(format!(
+            "{} ends at {end}, and an open transaction keeps readers from what lies above {start}: nobody knows how it ends.",
+            self.name()
+        ))
     }
 
     /// The highest offset below which some drain reader saw all there is.
@@ -266,13 +304,19 @@ impl PartitionEvidence<'_> {
 
     /// Whether a record must be in the log: acknowledged, or of unknown outcome and seen by a reader (Jepsen's
     /// must-have-committed). A record in a transaction has to be seen by a reader that waits for commits, and not to be of one
-    /// that was aborted.
+    /// that was aborted; of one whose commit was acknowledged it must be there, whatever became of its own acknowledgement,
+    /// because no commit is asked for before every record has been acknowledged.
     pub fn must_have(&self, evidence: &Evidence<'_>, slot: Slot, send: &SendRow) -> bool {
         match send.outcome {
             Outcome::Ok => true,
             Outcome::Info if evidence.transactions.are_of(send.process) => {
-                evidence.transactions.fate(self.key, send.id()) != Some(Fate::Aborted)
-                    && self.log.places(slot).any(|place| self.was_seen_committed(&evidence.readers, place))
+                match evidence.transactions.fate(self.key, send.id()) {
+                    Some(Fate::Aborted) => false,
+                    Some(Fate::Committed) => true,
+                    Some(Fate::Unknown) | None => {
+                        self.log.places(slot).any(|place| self.was_seen_committed(&evidence.readers, place))
+                    }
+                }
             }
             Outcome::Info => self.log.is_seen(slot),
             Outcome::Fail => false,
@@ -292,8 +336,22 @@ impl PartitionEvidence<'_> {
             acked_offset: send.offset.filter(|_| acked),
             send_ns: Some(send.invoke_ns),
             ack_ns: acked.then_some(send.complete_ns),
+            acked_by: send.broker.filter(|_| acked),
             ..self.witness(evidence, Some(send.id()), offset, text)
         }
+    }
+
+    /// A witness about what one reader was given: its record's send too, where that has a row.
+    pub fn about_read(&self, evidence: &Evidence<'_>, read: &ReadRow, text: String) -> Anomaly {
+        let record = match Content::of(read) {
+            Content::Intact(record) => Some(record),
+            _ => None,
+        };
+        let witness = match record.and_then(|record| self.sends.find(record)) {
+            Some(slot) => self.about(evidence, self.sends.send(slot), Some(read.offset), text),
+            None => self.witness(evidence, record, Some(read.offset), text),
+        };
+        as_read(evidence, read, witness)
     }
 
     /// A witness about what lies at an offset, whether or not it has a send row.
@@ -315,6 +373,10 @@ impl PartitionEvidence<'_> {
             acked_offset: None,
             send_ns: None,
             ack_ns: None,
+            acked_by: None,
+            reader: None,
+            read_ns: None,
+            leader_epoch: None,
             group: None,
             explanation,
         }

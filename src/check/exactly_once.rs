@@ -78,11 +78,12 @@ fn check_transformer(evidence: &Evidence<'_>, transformer: &TransformerSpec, fin
     }
     let written = evidence.partitions.iter().filter(|partition| *partition.topic == *transformer.to());
     let hides_some = written.clone().any(has_corrupt_bytes);
-    let is_written_read = written.clone().all(PartitionEvidence::is_drained);
+    let is_written_read = written.clone().all(|partition| partition.is_drained() && partition.hidden.is_none());
+    let removed = removed(evidence, transformer);
     // Any of these may be what seems to be missing.
-    let may_hide = hides_some || unknown > 0 || !is_written_read || evidence.is_cut();
+    let may_hide = hides_some || unknown > 0 || !is_written_read || removed.is_uncertain || evidence.is_cut();
     let sources = evidence.partitions.iter().filter(|partition| *partition.topic == *transformer.from());
-    let (mut missing_in_doubt, mut examined) = (0, 0_u64);
+    let (mut missing_in_doubt, mut deleted, mut examined) = (0, 0_u64, 0_u64);
     for source in sources {
         let reached = demand_its_end(evidence, transformer, source, findings);
         let due = due(source);
@@ -92,6 +93,7 @@ fn check_transformer(evidence: &Evidence<'_>, transformer: &TransformerSpec, fin
             match of_it.len() {
                 1 => {}
                 0 if *offset >= reached => {}
+                0 if removed.on_purpose.contains(&(source.key.0, source.key.1, *offset)) => deleted += 1,
                 // What its member was given corrupt it made nothing of: that is `corrupt`'s.
                 0 if may_hide || was_given_corrupt(evidence, transformer, source, *offset) => missing_in_doubt += 1,
                 0 => missing(evidence, transformer, source, *place, findings),
@@ -101,6 +103,13 @@ fn check_transformer(evidence: &Evidence<'_>, transformer: &TransformerSpec, fin
         unfounded(evidence, transformer, (source, &due), &made, findings);
     }
     findings.examined += examined;
+    if deleted > 0 {
+        findings.remark(format!(
+            "{deleted} records that {} had made were deleted from {} on purpose, by a fault.",
+            transformer.name(),
+            transformer.to()
+        ));
+    }
     if examined == 0 {
         findings.doubt(format!("{} had nothing to transform, or nobody knows what.", transformer.name()));
     }
@@ -136,6 +145,37 @@ fn made_by(evidence: &Evidence<'_>, transformer: &TransformerSpec) -> (Vec<Made>
     // A record that lies at two offsets is `duplicate`'s.
     made.dedup_by_key(|made| (made.source, made.record));
     (made, unknown)
+}
+
+/// What was made and is not there any more, by right.
+#[derive(Default)]
+struct Removed {
+    /// Of which sources a fault deleted what had been made of them.
+    on_purpose: BTreeSet<Source>,
+    /// Whether something else may have been removed: by retention, or from an offset that nobody was told.
+    is_uncertain: bool,
+}
+
+fn removed(evidence: &Evidence<'_>, transformer: &TransformerSpec) -> Removed {
+    let mut removed = Removed::default();
+    for partition in evidence.partitions.iter().filter(|partition| *partition.topic == *transformer.to()) {
+        let Some((start, _)) = partition.range.filter(|(start, _)| *start > Offset(0)) else { continue };
+        for row in partition.sources {
+            let Some(slot) = partition.sends.find(row.id()).filter(|slot| !partition.log.is_drained(*slot)) else {
+                continue;
+            };
+            let send = partition.sends.send(slot);
+            match send.offset.filter(|_| send.outcome == Outcome::Ok) {
+                Some(offset) if offset < start && partition.deleted_below.is_some_and(|below| offset < below) => {
+                    removed.on_purpose.insert((row.source_topic, row.source_partition, row.source_offset));
+                }
+                Some(offset) => removed.is_uncertain |= offset < start,
+                // Also an acknowledgement may come without an offset.
+                None => removed.is_uncertain |= send.outcome != Outcome::Fail,
+            }
+        }
+    }
+    removed
 }
 
 fn producers(evidence: &Evidence<'_>, transformer: &TransformerSpec) -> BTreeSet<ProcessId> {

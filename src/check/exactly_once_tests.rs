@@ -6,16 +6,19 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use crate::anomaly::{CheckName, CheckResult, Validity};
+use crate::fault::lever::RecordsDeleted;
+use crate::fault::{Deed, FaultId};
 use crate::history::event::Position;
 use crate::history::{EventKind, PartitionHistory, ReadRow};
-use crate::kafka::{Offset, Outcome, Partition, ReadStatus};
+use crate::kafka::levers::LogBounds;
+use crate::kafka::{BrokerId, Offset, Outcome, Partition, ReadStatus, TopicPartition};
 
 use super::check_all;
 use super::generator::transform::{COPIERS, INTO, transform};
-use super::generator::{DRAINS, Drawn, Shape, draw};
+use super::generator::{DRAINS, Drawn, Shape, WITNESS, draw};
 use super::testing::RunBuilder;
 
-use CheckName::{Corrupt, ExactlyOnce, LostWrite, TornTransaction};
+use CheckName::{Corrupt, Coverage, ExactlyOnce, LostWrite, TornTransaction};
 use Validity::{Invalid, Unknown};
 
 fn transformed(seed: u64, shape: Shape) -> Drawn {
@@ -146,7 +149,7 @@ fn stop_early(drawn: &mut Drawn) -> Option<()> {
     let mut stopped = None;
     for event in &mut drawn.run.history.events {
         let EventKind::Drained { process, positions } = &mut event.kind else { continue };
-        if DRAINS.contains(&process.0) || process.0 < 70 {
+        if DRAINS.contains(&process.0) || process.0 == WITNESS || process.0 < 70 {
             continue;
         }
         for Position { offset, .. } in positions.iter_mut().filter(|position| position.partition.partition.0 == 0) {
@@ -165,6 +168,36 @@ fn lose_a_copy(drawn: &mut Drawn) -> Option<()> {
     Some(())
 }
 
+/// The first copies are gone, and the log begins behind them.
+fn remove_the_first_copy(drawn: &mut Drawn) -> Option<()> {
+    let first = first_read(drawn)?;
+    copies(drawn).reads.retain(|read| read.offset > first.offset);
+    let is_it = |partition: &TopicPartition| partition.topic == "copies" && partition.partition == Partition(0);
+    for event in &mut drawn.run.history.events {
+        if let EventKind::EndOffsets { ranges } = &mut event.kind {
+            let range = ranges.iter_mut().find(|range| is_it(&range.partition))?;
+            range.start = Offset(first.offset.0 + 1);
+        }
+    }
+    drawn.recount();
+    Some(())
+}
+
+/// And a fault had done it.
+fn delete_the_first_copy(drawn: &mut Drawn) -> Option<()> {
+    let first = first_read(drawn)?;
+    remove_the_first_copy(drawn)?;
+    let start = Offset(first.offset.0 + 1);
+    let partition = TopicPartition::new("copies", 0);
+    let before = LogBounds { log_start: Offset(0), high_watermark: start };
+    let deed = Deed::RecordsDeleted(RecordsDeleted { partition, before, log_start: start });
+    let at = drawn.run.history.events.len().checked_sub(1)?;
+    let time_ns = drawn.run.history.events[at].time_ns;
+    let kind = EventKind::Deed { fault: FaultId("d".to_owned()), target: BrokerId(1), deed };
+    drawn.run.history.events.insert(at, crate::history::Event { time_ns, kind });
+    Some(())
+}
+
 /// Nobody can tell what the bytes of a copy were.
 fn corrupt_a_copy(drawn: &mut Drawn) -> Option<()> {
     let first = first_read(drawn)?;
@@ -176,7 +209,7 @@ fn corrupt_a_copy(drawn: &mut Drawn) -> Option<()> {
 
 type Damage = (&'static str, fn(&mut Drawn) -> Option<()>, &'static [(CheckName, Validity)]);
 
-const DAMAGES: [Damage; 9] = [
+const DAMAGES: [Damage; 11] = [
     ("nothing was made of a record", make_nothing, &[(ExactlyOnce, Invalid)]),
     ("two were made of one, and none of the next", make_two_of_one, &[(ExactlyOnce, Invalid)]),
     ("one was made of nothing", make_one_of_nothing, &[(ExactlyOnce, Invalid)]),
@@ -189,6 +222,12 @@ const DAMAGES: [Damage; 9] = [
     ("nobody told what one was made of", forget_a_source, &[(ExactlyOnce, Unknown)]),
     ("the group did not get to the end", stop_early, &[(ExactlyOnce, Unknown)]),
     ("a copy is lost", lose_a_copy, &[(LostWrite, Invalid), (TornTransaction, Invalid), (ExactlyOnce, Invalid)]),
+    (
+        "the first copies were removed",
+        remove_the_first_copy,
+        &[(LostWrite, Unknown), (TornTransaction, Unknown), (ExactlyOnce, Unknown), (Coverage, Unknown)],
+    ),
+    ("the first copies were deleted on purpose", delete_the_first_copy, &[]),
     ("a copy is corrupt", corrupt_a_copy, &[(Corrupt, Invalid), (TornTransaction, Unknown), (ExactlyOnce, Unknown)]),
 ];
 

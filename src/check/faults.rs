@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::fault::client::{ClientSeen, ClientSight, Strikes};
-use crate::fault::{Course, FaultId, Handover, Look, Moment, Testimony, Times, ToldFenced, Victim};
+use crate::fault::{Course, FaultId, FaultKind, Handover, Look, Moment, Testimony, Times, ToldFenced, Victim};
 use crate::history::event::FaultStage;
 use crate::history::{EventKind, History, ProcessRole};
 use crate::kafka::{ProcessId, TimeNs};
@@ -115,6 +115,8 @@ impl<'a> FaultLife<'a> {
     pub fn window(&self, end: TimeNs) -> Option<(TimeNs, TimeNs)> {
         let done = self.inject.done?;
         let start = match self.step.kind.course() {
+            // It waits for a transaction that is open, and fences when there is one.
+            _ if matches!(self.step.kind, FaultKind::Fence(_)) => done,
             Course::Brief | Course::Rolling { .. } => self.inject.invoked.unwrap_or(done),
             Course::Hold | Course::Loop { .. } => done,
         };

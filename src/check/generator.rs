@@ -32,7 +32,7 @@ pub(crate) const STEP: u64 = 1_000_000;
 pub(crate) const DRAINS: [u32; 2] = [100, 101];
 
 /// The reader that waits for no commits.
-const WITNESS: u32 = 110;
+pub(crate) const WITNESS: u32 = 110;
 /// The process that runs transactions.
 pub(crate) const PAYER: u32 = 60;
 
@@ -118,6 +118,7 @@ pub(crate) fn draw(seed: u64, shape: Shape) -> Drawn {
         partitions: vec![shape.partitions],
         scenario_crc32: 0,
         plan_crc32: 0,
+        asked_crc32: None,
     };
     drawn.run.event(0, header);
     for process in 0..shape.producers {
@@ -293,7 +294,7 @@ impl Drawn {
             }
         }
         for (partition, end) in &ends {
-            for process in DRAINS {
+            for process in DRAINS.into_iter().chain([WITNESS]) {
                 self.run.drained(process, *partition, *end);
             }
             for ((_, owned), owner) in self.owners.clone() {

@@ -12,8 +12,7 @@
 //! here, told in the notes, and `crash-skip`'s to judge.
 //!
 //! **Which reads count**: those of the group's members, also of corrupt bytes at the record's offset (that is `corrupt`'s).
-//! What the log itself lost is `lost-write`'s alone. With `auto.offset.reset = latest` a group owes nothing below the
-//! lowest offset that it read.
+//! What the log itself lost is `lost-write`'s alone.
 //!
 //! An offset at which reads show two records owes nobody anything: which one it holds is `inconsistent-offsets`' question.
 //!
@@ -121,13 +120,9 @@ fn check_partition(
 ) -> Gaps {
     let log = &partition.log;
     let reached = reached(evidence, partition, number);
-    let from = first_owed(partition, group, number);
     let excused = crashed::excused(evidence, partition, group, number);
-    let mut gaps = Gaps::default();
+    let mut gaps = Gaps { owed: partition.plain.records(), ..Gaps::default() };
     for (place, sighting) in log.sightings.iter().enumerate() {
-        if sighting.offset < from {
-            continue;
-        }
         let Some((slot, send)) = partition.certain(place) else { continue };
         gaps.owed += 1;
         if is_delivered(partition, number, slot, place) {
@@ -164,17 +159,6 @@ pub(super) fn reached(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>
         .filter(|(process, _)| evidence.readers.party(**process) == Some(super::readers::Party::Group(group)));
     let drained = drained.filter_map(|(_, positions)| positions.get(&partition.key).copied()).max();
     drained.unwrap_or(Offset(0)).max(partition.log.group_reached[group])
-}
-
-/// A group that starts at the end of the log owes nothing from before its first read.
-pub(super) fn first_owed(partition: &PartitionEvidence<'_>, group: &GroupSpec, number: usize) -> Offset {
-    let reset = group.config.get("auto.offset.reset").map(String::as_str);
-    if !matches!(reset, Some("latest" | "largest" | "end")) {
-        return Offset(0);
-    }
-    let log = &partition.log;
-    let first = (0..log.sightings.len()).find(|place| log.by_group[number].get(*place));
-    first.map_or(Offset(i64::MAX), |place| log.sightings[place].offset)
 }
 
 /// Whether some member of the group got the record of a sighting, or corrupt bytes in its place.

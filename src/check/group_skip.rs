@@ -16,7 +16,8 @@
 //! **Against Jepsen**: there where a subscriber begins is not judged at all.
 //!
 //! **When it cannot tell**: what the drain did not read; in a cut history. Groups that do not tell their commits are not
-//! judged (`handover`), which the notes say; where no group does, there is nothing to examine by construction.
+//! judged (`handover`), which the notes say. **Skipped** where no group does; without consumer groups there is nothing to examine by
+//! construction.
 //!
 //! **Examined**: ownership intervals with a read.
 
@@ -24,9 +25,9 @@ use crate::anomaly::{CheckName, CheckResult};
 use crate::kafka::Offset;
 
 use super::Checker;
-use super::evidence::{Evidence, PartitionEvidence};
+use super::evidence::{Evidence, PartitionEvidence, as_read};
 use super::finding::Findings;
-use super::handover::{Handover, judge_handovers};
+use super::handover::{Handover, Needs, NoHandovers, judge_handovers};
 use super::readers::Party;
 use super::readings::of_party;
 
@@ -40,12 +41,13 @@ impl Checker for GroupSkip {
 
     fn check(&self, evidence: &Evidence<'_>) -> CheckResult {
         let mut findings = Findings::of(CheckName::GroupSkip);
-        match judge_handovers(evidence, &mut findings, check_handover) {
+        match judge_handovers(evidence, &mut findings, Needs::EveryCommit, check_handover) {
             Ok(()) => {
                 findings.doubts(&evidence.blind_spots());
                 findings.finish()
             }
-            Err(why) => findings.not_applicable(why),
+            Err(NoHandovers::NoGroup(why)) => findings.not_applicable(why),
+            Err(NoHandovers::Untold(why)) => findings.skipped(why),
         }
     }
 }
@@ -78,7 +80,7 @@ fn check_handover(
                 evidence.name(send.id()),
                 offset(place),
             );
-            of_party(evidence, reading.party, partition.about(evidence, send, Some(offset(place)), text))
+            of_party(evidence, reading.party, as_read(evidence, first, partition.about(evidence, send, Some(offset(place)), text)))
         });
     }
 }

@@ -7,8 +7,9 @@
 //!
 //! **Which groups are judged.** Those whose members commit by hand (`after-process`, `before-process`): each of their commits
 //! is in the history, also when its member was killed before the answer came. With `auto` the client library commits by a
-//! timer and tells afterwards, or, if it dies, never: nobody knows where the next owner has to begin. The same goes for a
-//! group that begins at the log's end where nothing is committed.
+//! timer and tells afterwards, or, if it dies, never: nobody knows how far on the next owner may begin. But what it did not tell
+//! comes after what it told, and a member that goes forward commits nothing lower; so that an owner must not begin before all that
+//! was told.
 
 use crate::history::ReadRow;
 use crate::kafka::Offset;
@@ -20,6 +21,7 @@ use super::finding::Findings;
 use super::ownership::Intervals;
 use super::readers::Party;
 use super::readings::{Begins, Reading, Readings};
+use super::timeline::PartitionKey;
 
 /// One beginning of an owner.
 pub struct Handover<'r> {
@@ -45,19 +47,40 @@ impl Handover<'_> {
     }
 }
 
+/// What has to be known of a group's commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// All of them: whoever looks for an owner that began too late.
+    EveryCommit,
+    /// Only that no commit is lower than those that were acknowledged: whoever looks for one that began too early. What the client
+    /// library committed by its timer and did not tell comes after what it told, and is no lower.
+    AcknowledgedCommits,
+}
+
+/// Why no handover is judged.
+pub(super) enum NoHandovers {
+    /// There are none by construction.
+    NoGroup(&'static str),
+    /// Nobody can.
+    Untold(&'static str),
+}
+
 /// Judges each handover of each group whose handovers can be judged, unless the history is cut; or says why there is none.
 pub(super) fn judge_handovers(
     evidence: &Evidence<'_>,
     findings: &mut Findings,
+    needs: Needs,
     judge: fn(&Evidence<'_>, &PartitionEvidence<'_>, &Handover<'_>, &mut Findings),
-) -> Result<(), &'static str> {
+) -> Result<(), NoHandovers> {
     if evidence.scenario.all_groups().next().is_none() {
-        return Err("The scenario declares no consumer group, so nobody had to begin where another one had ended.");
+        let why = "The scenario declares no consumer group, so nobody had to begin where another one had ended.";
+        return Err(NoHandovers::NoGroup(why));
     }
     let (judged, silent): (Vec<&GroupSpec>, Vec<&GroupSpec>) =
-        evidence.scenario.all_groups().partition(|group| tells_where_it_stands(group));
+        evidence.scenario.all_groups().partition(|group| tells_enough(group, needs));
     if judged.is_empty() {
-        return Err("No group tells its commits, so nobody knows where its members had to begin.");
+        let why = "No group tells its commits, so nobody knows where its members had to begin.";
+        return Err(NoHandovers::Untold(why));
     }
     for group in silent {
         findings.remark(format!("{} does not tell its commits: where its members begin is not judged.", group.name));
@@ -79,9 +102,31 @@ pub(super) fn judge_handovers(
     Ok(())
 }
 
-fn tells_where_it_stands(group: &GroupSpec) -> bool {
-    let reset = group.config.get("auto.offset.reset").map(|reset| reset.trim());
-    group.commit != CommitMode::Auto && matches!(reset, None | Some("earliest" | "smallest" | "beginning"))
+/// Where each owner may have begun at the highest, and where it read first, of every group that can be judged at all.
+pub(super) fn begins_at(
+    evidence: &Evidence<'_>,
+    intervals: &Intervals,
+    commits: &Commits,
+) -> Vec<(PartitionKey, Offset, Offset)> {
+    let groups: Vec<usize> =
+        evidence.scenario.all_groups().filter_map(|group| evidence.readers.group(&group.name)).collect();
+    let mut begins = Vec::new();
+    for partition in &evidence.partitions {
+        let readings = Readings::of(evidence, partition, intervals);
+        for group in &groups {
+            let handovers = handovers(partition, &readings, commits, *group);
+            begins.extend(
+                handovers
+                    .iter()
+                    .filter_map(|handover| handover.begin().map(|begin| (partition.key, begin, handover.first.offset))),
+            );
+        }
+    }
+    begins
+}
+
+fn tells_enough(group: &GroupSpec, needs: Needs) -> bool {
+    group.commit != CommitMode::Auto || needs == Needs::AcknowledgedCommits
 }
 
 fn handovers<'r>(

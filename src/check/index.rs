@@ -32,8 +32,6 @@ pub struct SendIndex<'a> {
     rows: &'a [SendRow],
     order: Vec<u32>,
     ranges: Vec<Range>,
-    missing: u64,
-    repeated: u64,
 }
 
 impl<'a> SendIndex<'a> {
@@ -41,27 +39,17 @@ impl<'a> SendIndex<'a> {
     pub fn new(rows: &'a [SendRow]) -> Self {
         let mut order: Vec<u32> = (0..row_number(rows.len())).collect();
         order.sort_by_key(|row| rows[*row as usize].id());
-        let mut index = Self { rows, order, ranges: Vec::new(), missing: 0, repeated: 0 };
+        let mut index = Self { rows, order, ranges: Vec::new() };
         index.find_ranges();
         index
     }
 
     fn find_ranges(&mut self) {
-        let mut expected = 0;
         for place in 0..self.order.len() {
-            let RecordId { process, sequence } = self.rows[self.order[place] as usize].id();
+            let process = self.rows[self.order[place] as usize].process;
             match self.ranges.last_mut() {
                 Some(range) if range.process == process => range.end = place + 1,
-                _ => {
-                    self.ranges.push(Range { process, start: place, end: place + 1 });
-                    expected = 0;
-                }
-            }
-            if sequence.0 >= expected {
-                self.missing += sequence.0 - expected;
-                expected = sequence.0 + 1;
-            } else {
-                self.repeated += 1;
+                _ => self.ranges.push(Range { process, start: place, end: place + 1 }),
             }
         }
     }
@@ -74,16 +62,6 @@ impl<'a> SendIndex<'a> {
     /// Whether nothing was sent to the partition.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
-    }
-
-    /// How many sends have no row although a later send of the same process has one.
-    pub fn missing_rows(&self) -> u64 {
-        self.missing
-    }
-
-    /// How many rows name a send that another row names already.
-    pub fn repeated_rows(&self) -> u64 {
-        self.repeated
     }
 
     /// The send in a slot.
@@ -101,14 +79,13 @@ impl<'a> SendIndex<'a> {
         let range = self.ranges.binary_search_by_key(&record.process, |range| range.process).ok()?;
         let Range { start, end, .. } = self.ranges[range];
         let guess = usize::try_from(record.sequence.0).ok().and_then(|sequence| start.checked_add(sequence));
-        if let Some(guess) = guess.filter(|guess| *guess < end)
-            && self.sequence_at(guess) == record.sequence.0
-        {
-            return Some(Slot(row_number(guess)));
-        }
-        let within =
-            self.order[start..end].binary_search_by_key(&record.sequence, |row| self.rows[*row as usize].sequence);
-        within.ok().map(|place| Slot(row_number(start + place)))
+        // Of several rows that name one send the first counts.
+        let is_first = |place: usize| place == start || self.sequence_at(place - 1) != record.sequence.0;
+        let guess = guess.filter(|guess| *guess < end && self.sequence_at(*guess) == record.sequence.0);
+        let place = guess.filter(|guess| is_first(*guess)).unwrap_or_else(|| {
+            start + self.order[start..end].partition_point(|row| self.rows[*row as usize].sequence < record.sequence)
+        });
+        (place < end && self.sequence_at(place) == record.sequence.0).then(|| Slot(row_number(place)))
     }
 
     fn sequence_at(&self, place: usize) -> u64 {
@@ -144,7 +121,21 @@ mod tests {
         assert_eq!(index.find(id(3, 3)), None);
         assert_eq!(index.find(id(4, 0)), None);
         assert_eq!(index.find(id(7, u64::MAX)), None);
-        assert_eq!((index.missing_rows(), index.repeated_rows()), (0, 0));
+    }
+
+    #[test]
+    fn of_several_rows_of_one_send_the_first_is_found_whatever_else_is_there() {
+        for others in [vec![0, 1, 2, 3], vec![0, 2, 3], vec![3]] {
+            let mut run = RunBuilder::small();
+            for sequence in others.iter().copied().chain([3, 4]) {
+                run.send(7, 0, sequence).push();
+            }
+            run.rows(0).sends[others.len() - 1].bytes += 1;
+            let rows = &run.history.partitions[&RunBuilder::chat(0)].sends;
+            let index = SendIndex::new(rows);
+            let found = index.find(id(7, 3)).map(|slot| index.send(slot).bytes);
+            assert_eq!(found, Some(rows[others.len() - 1].bytes), "{others:?}");
+        }
     }
 
     #[test]
@@ -157,6 +148,5 @@ mod tests {
         let index = SendIndex::new(rows);
         assert_eq!(index.find(id(7, 6)).map(|slot| index.send(slot).id()), Some(id(7, 6)));
         assert_eq!(index.find(id(7, 3)), None);
-        assert_eq!(index.missing_rows(), 3);
     }
 }

@@ -201,21 +201,6 @@ fn a_scenario_without_groups_has_nothing_to_deliver() {
 }
 
 #[test]
-fn a_group_that_starts_at_the_end_owes_nothing_from_before() {
-    let mut run = drained(0, 3, 3);
-    run.member(MEMBER, "late", 0);
-    for sequence in 0..3 {
-        run.acked(0, sequence, sequence.cast_signed());
-        run.read(DRAIN, 0, sequence.cast_signed(), id(0, sequence));
-    }
-    run.read(MEMBER, 0, 2, id(0, 2));
-    assert_eq!(answer(&run, CheckName::GroupDelivery).found, 2);
-    run.scenario.groups[0].config.insert("auto.offset.reset".to_owned(), "latest".to_owned());
-    let answer = answer(&run, CheckName::GroupDelivery);
-    assert_eq!((answer.validity, answer.examined), (Validity::Valid, 1));
-}
-
-#[test]
 fn everything_is_found_and_the_witnesses_are_whole() {
     let mut run = drained(0, 500, 500);
     for sequence in 0..500 {

@@ -7,6 +7,9 @@
 //!   is longest);
 //! - *one epoch has one leader*: all that is known of who led in an epoch names one broker. Two are a split brain.
 //!
+//! The controllers' quorum is such a partition too (`__cluster_metadata`): what was observed names one controller an epoch, because
+//! the quorum's leader itself answers for it.
+//!
 //! **Why Kafka promises it.** The controller numbers each partition's elections in the metadata log, a leader stamps what it
 //! appends with its number (KIP-101), followers and clients refuse older numbers (KIP-320), and a replica cuts off what a newer
 //! leader does not have before it follows it. An unclean election gives records away, and no epoch twice.
@@ -35,14 +38,16 @@
 //! examined. **Skipped** where nobody was told any epoch.
 //!
 //! **Examined**: reads of drain readers and of the witness with an epoch, the leader's batches, acknowledgements that count, and
-//! pairs of epoch and leader that were observed. **Found**: falls, each offset once, and epochs with two leaders.
+//! pairs of epoch and leader, and of epoch and controller, that were observed. **Found**: falls, each offset once, and epochs with two
+//! leaders.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::anomaly::{CheckName, CheckResult};
+use crate::anomaly::{Anomaly, CheckName, CheckResult};
 use crate::history::{EventKind, SendRow};
 use crate::kafka::replica::Checksum;
-use crate::kafka::{BrokerId, LeaderEpoch, Offset, Outcome, ProcessId, TimeNs, TopicPartition};
+use crate::kafka::{BrokerId, LeaderEpoch, Offset, Outcome, Partition, ProcessId, TimeNs, TopicPartition};
 
 use super::Checker;
 use super::evidence::{Evidence, PartitionEvidence};
@@ -68,6 +73,7 @@ impl Checker for LeaderEpochs {
             check_disk(evidence, partition, &mut findings);
             check_leaders(evidence, partition, &observed, &mut findings);
         }
+        check_controllers(evidence, &observed, &mut findings);
         if observed.falls > 0 {
             findings.remark(format!(
                 "{} times a partition's epoch was observed lower than before: whoever was asked then knew less. Nobody is convicted of that.",
@@ -92,6 +98,7 @@ struct Last {
 fn check_reads(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, findings: &mut Findings) {
     let mut stand: BTreeMap<ProcessId, Last> = BTreeMap::new();
     let mut told: BTreeSet<Offset> = BTreeSet::new();
+    findings.examined += partition.plain.with_epoch() * partition.plain.drains;
     for read in partition.reads {
         let readers = &evidence.readers;
         let is_last = matches!(readers.party(read.reader), Some(Party::Drain(_))) || readers.is_witness(read.reader);
@@ -150,6 +157,8 @@ fn check_disk(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, findin
 struct Observed {
     /// By partition and epoch: each leader that was named, and when first.
     leaders: BTreeMap<TopicPartition, BTreeMap<LeaderEpoch, BTreeMap<BrokerId, TimeNs>>>,
+    /// By the controllers' epoch: each controller that was named, and when first.
+    controllers: BTreeMap<LeaderEpoch, BTreeMap<BrokerId, TimeNs>>,
     /// How many times a partition's epoch was lower than before.
     falls: u64,
 }
@@ -160,6 +169,9 @@ impl Observed {
         let mut highest: BTreeMap<&TopicPartition, LeaderEpoch> = BTreeMap::new();
         for event in &evidence.history.events {
             let EventKind::ClusterObserved { view } = &event.kind else { continue };
+            if let Some((controller, epoch)) = view.controller.zip(view.controller_epoch) {
+                observed.controllers.entry(epoch).or_default().entry(controller).or_insert(event.time_ns);
+            }
             for partition in &view.partitions {
                 let Some(epoch) = partition.leader_epoch else { continue };
                 let known = highest.entry(&partition.partition).or_insert(epoch);
@@ -172,6 +184,25 @@ impl Observed {
             }
         }
         observed
+    }
+}
+
+/// Epochs of the controllers' quorum with two leaders.
+fn check_controllers(evidence: &Evidence<'_>, observed: &Observed, findings: &mut Findings) {
+    for (epoch, controllers) in &observed.controllers {
+        findings.examined += controllers.len() as u64;
+        // The quorum's log is a partition like any other; where the run has none of its own, nobody was told anything.
+        let Some(partition) = evidence.partitions.first().filter(|_| controllers.len() > 1) else { continue };
+        findings.violation(|| {
+            let named = controllers.iter().map(|(broker, time)| tell(evidence, *broker, Claim::Observed(*time)));
+            let text = format!(
+                "Epoch {epoch} of the controllers' quorum had {} leaders: {}.",
+                controllers.len(),
+                named.collect::<Vec<_>>().join("; ")
+            );
+            let witness = partition.witness(evidence, None, None, text);
+            Anomaly { topic: Arc::from("__cluster_metadata"), partition: Partition(0), ..witness }
+        });
     }
 }
 
@@ -234,7 +265,8 @@ fn acknowledgers<'a>(partition: &'a PartitionEvidence<'_>, claims: &mut Claims<'
         let last = lasted.entry(epoch).or_insert(send.invoke_ns);
         *last = send.invoke_ns.max(*last);
     }
-    let mut counted = 0;
+    // All of those were given before their epoch was over, by brokers of which some other row tells (`sieve`).
+    let mut counted = partition.plain.with_epoch();
     for (send, epoch, offset) in places.filter_map(written) {
         let is_acked = send.outcome == Outcome::Ok && send.offset == Some(offset);
         let Some(broker) = send.broker.filter(|_| is_acked && send.complete_ns < lasted[&epoch]) else { continue };

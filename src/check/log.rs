@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use crate::history::ReadRow;
+use crate::history::{Plain, ReadRow};
 use crate::kafka::{Offset, ProcessId, ReadStatus, RecordId};
 
 use super::bits::Bits;
@@ -128,6 +128,24 @@ impl Log {
         log.attribute(reads, &order, readers);
         log.find_places();
         log
+    }
+
+    /// Takes in what was read that is in no row, because it is plain: how far readers got with it, and how often groups read.
+    pub(super) fn add_plain(&mut self, plain: &Plain) {
+        if plain.spans.is_empty() {
+            return;
+        }
+        for reached in &mut self.drain_reached {
+            *reached = (*reached).max(plain.end());
+        }
+        for ((reads, reached), plainly) in
+            self.group_reads.iter_mut().zip(&mut self.group_reached).zip(&plain.group_reads)
+        {
+            *reads += plainly;
+            if *plainly > 0 {
+                *reached = (*reached).max(plain.end());
+            }
+        }
     }
 
     fn empty(readers: &Readers, sends: usize) -> Self {

@@ -38,13 +38,16 @@
 //! **Where it still is**: each witness tells what every broker's disk had at the record's offset in the end (`whereabouts`), under
 //! which leader epoch: whether the loser cut it off, and whose record has its place.
 //!
+//! **Told together** (`losses`): lost records whose acknowledged offsets follow one another are one stretch, told in a note: by whom
+//! it was acknowledged, from when to when, and which fault struck next.
+//!
 //! **Examined**: records that must be in the log.
 
 use std::cell::LazyCell;
 use std::ops::Range;
 
 use crate::anomaly::{CheckName, CheckResult};
-use crate::history::SendRow;
+use crate::history::{ReadRow, SendRow};
 use crate::kafka::{Offset, Outcome, RecordId};
 
 use super::Checker;
@@ -52,7 +55,10 @@ use super::evidence::{Evidence, PartitionEvidence};
 use super::finding::Findings;
 use super::index::Slot;
 use super::log::Content;
+use super::losses::{self, Loss};
+use super::readers::Party;
 use super::whereabouts::Whereabouts;
+use super::witness::Shown;
 
 /// Looks for acknowledged records that the drain did not find.
 pub struct LostWrite;
@@ -90,8 +96,7 @@ impl Checker for LostWrite {
         for partition in &evidence.partitions {
             check_partition(evidence, partition, &mut findings);
         }
-        let mut sends = evidence.partitions.iter().flat_map(|partition| partition.sends.iter());
-        if findings.examined > 0 && !sends.any(|(_, send)| send.outcome == Outcome::Ok) {
+        if findings.examined > 0 && evidence.tally.sends.first_ack.is_none() {
             findings.doubt("No send was acknowledged: only records of unknown outcome could be examined.");
         }
         findings.finish()
@@ -101,7 +106,9 @@ impl Checker for LostWrite {
 fn check_partition(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, findings: &mut Findings) {
     let whereabouts = LazyCell::new(|| Whereabouts::of(evidence, partition));
     let mut missing = Missing::default();
-    let late = read_late(partition);
+    let late = read_late(evidence, partition);
+    findings.examined += partition.plain.records();
+    let mut losses = Vec::new();
     for (slot, send) in partition.sends.iter() {
         if !partition.must_have(evidence, slot, send) {
             continue;
@@ -112,12 +119,15 @@ fn check_partition(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, f
         }
         let place = place(partition, slot, send);
         match fate(partition, slot, place, &late) {
-            Fate::Lost => findings.violation(|| {
-                let text = explain(evidence, partition, send, place);
-                let still = place.and_then(|place| whereabouts.tell(send.id(), place));
-                let text = still.map_or_else(|| text.clone(), |still| format!("{text} {still}"));
-                partition.about(evidence, send, place.filter(|_| partition.log.is_seen(slot)), text)
-            }),
+            Fate::Lost => {
+                losses.extend(place.filter(|_| send.outcome == Outcome::Ok).map(|place| Loss::of(send, place)));
+                findings.violation(|| {
+                    let text = explain(evidence, partition, send, place);
+                    let still = place.and_then(|place| whereabouts.tell(send.id(), place));
+                    let text = still.map_or_else(|| text.clone(), |still| format!("{text} {still}"));
+                    partition.about(evidence, send, place.filter(|_| partition.log.is_seen(slot)), text)
+                });
+            }
             Fate::Corrupt | Fate::Retained => {}
             Fate::Deleted => {
                 findings.examined -= 1;
@@ -131,10 +141,23 @@ fn check_partition(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, f
         }
     }
     missing.tell(partition, findings);
+    if !losses.is_empty() {
+        for sentence in losses::tell(evidence, partition, losses) {
+            findings.remark(sentence);
+        }
+    }
     let unstable = unstable(partition);
     if unstable > 0 {
         findings.doubt(format!(
             "{unstable} offsets of {} were read by one drain reader and passed over by another: the log was not stable.",
+            partition.name()
+        ));
+    }
+    let unshown = partition.shown.as_ref().map_or(0, |shown| unshown(partition, shown));
+    if unshown > 0 {
+        findings.doubt(format!(
+            "{unshown} offsets of {} were read by a drain reader and passed over by the witness, who is shown everything: the log was \
+             not stable.",
             partition.name()
         ));
     }
@@ -165,7 +188,7 @@ impl Missing {
         }
         if *below_start > 0 {
             findings.doubt(format!(
-                "{below_start} acknowledged records of {name} lie below its log start: retention removed them before the drain."
+                "{below_start} acknowledged records of {name} lie, or may lie, below its log start: retention removed them."
             ));
         }
         if *not_reached > 0 {
@@ -187,9 +210,10 @@ impl Missing {
 }
 
 /// What groups' members read at or above the partition's end offset after that had been told, sorted.
-fn read_late(partition: &PartitionEvidence<'_>) -> Vec<(Offset, RecordId)> {
+fn read_late(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>) -> Vec<(Offset, RecordId)> {
     let (Some((_, end)), Some(told)) = (partition.range, partition.told_ns) else { return Vec::new() };
-    let late = partition.reads.iter().filter(|read| read.offset >= end && read.read_ns >= told);
+    let is_members = |read: &&ReadRow| matches!(evidence.readers.party(read.reader), Some(Party::Group(_)));
+    let late = partition.reads.iter().filter(|read| read.offset >= end && read.read_ns >= told).filter(is_members);
     let mut records: Vec<_> = late
         .filter_map(|read| match Content::of(read) {
             Content::Intact(record) => Some((read.offset, record)),
@@ -210,6 +234,7 @@ fn fate(partition: &PartitionEvidence<'_>, slot: Slot, place: Option<Offset>, la
     let Some(offset) = place else {
         return match (partition.deleted_below, &partition.hidden, partition.is_drained()) {
             (Some(_), ..) => Fate::MaybeDeleted,
+            (None, ..) if partition.range.is_some_and(|(start, _)| start > Offset(0)) => Fate::BelowStart,
             (None, Some(_), _) => Fate::AboveStable,
             (None, None, true) => Fate::Lost,
             (None, None, false) => Fate::NotReached,
@@ -259,6 +284,15 @@ fn unstable(partition: &PartitionEvidence<'_>) -> u64 {
     unstable
 }
 
+/// Offsets that a drain reader read and the witness passed without being shown anything there.
+fn unshown(partition: &PartitionEvidence<'_>, shown: &Shown<'_>) -> u64 {
+    let log = &partition.log;
+    let drained = log.sightings.iter().enumerate().filter(|(place, _)| log.drained.get(*place));
+    let mut offsets: Vec<Offset> = drained.map(|(_, sighting)| sighting.offset).collect();
+    offsets.dedup();
+    offsets.iter().filter(|offset| **offset < shown.reached && shown.at(**offset).next().is_none()).count() as u64
+}
+
 fn explain(
     evidence: &Evidence<'_>,
     partition: &PartitionEvidence<'_>,
@@ -284,6 +318,8 @@ fn explain(
                 "{record} was read at offset {offset} by a group's member, and the drain read to {reached} without finding it."
             )
         }
-        (_, None) => format!("{record} was read before, and the drain read to {reached} without finding it."),
+        (_, None) => format!(
+            "{record} is of a transaction whose commit was acknowledged, and the drain read to {reached} without finding it."
+        ),
     }
 }

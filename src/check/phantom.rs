@@ -8,7 +8,7 @@
 //! **Why Kafka promises it.** A broker invents no records. A send is `fail` only where the client library knows that the
 //! record was never persisted, so reading it afterwards means that an outcome which the application relied on was wrong.
 //!
-//! **Which reads count**: every reader's (Jepsen's G1a looks at `ok` polls only; here every poll is real). Misplaced
+//! **Which reads count**: every reader's, the witness's too (Jepsen's G1a looks at `ok` polls only; here every poll is real). Misplaced
 //! records were sent, elsewhere: they are `corrupt`'s.
 //!
 //! **When it cannot tell**: a missing send row is a witness only if the producer handed in all its rows. So a record without
@@ -16,15 +16,17 @@
 //! was started but has no `process-ended`, because rows that it held are gone with it. A process that was never started
 //! held none: in a whole history its records are phantoms. Nor can it tell when part of the log was not read.
 //!
-//! **Examined**: sightings (one content at one offset, however many readers saw it). **Found**: sightings.
+//! **Examined**: sightings (one content at one offset, however many readers saw it), and what only the witness saw. **Found**: the
+//! same.
 
 use crate::anomaly::{CheckName, CheckResult};
-use crate::kafka::Outcome;
+use crate::kafka::{Offset, Outcome};
 
 use super::Checker;
 use super::evidence::{Evidence, PartitionEvidence};
 use super::finding::Findings;
-use super::log::{Content, Sighting};
+use super::index::Slot;
+use super::log::Content;
 
 /// Looks for records out of nowhere.
 pub struct Phantom;
@@ -39,9 +41,24 @@ impl Checker for Phantom {
         findings.doubts(&evidence.blind_spots());
         let mut without_row = 0u64;
         for partition in &evidence.partitions {
-            findings.examined += partition.log.sightings.len() as u64;
+            findings.examined += partition.log.sightings.len() as u64 + partition.plain.records();
             for sighting in &partition.log.sightings {
-                check_sighting(evidence, partition, sighting, &mut findings, &mut without_row);
+                let (offset, content) = (sighting.offset, partition.content(sighting));
+                check(evidence, partition, (offset, content, sighting.slot()), &mut findings, &mut without_row);
+            }
+            let Some(shown) = &partition.shown else { continue };
+            for read in shown.reads.iter().copied() {
+                let (offset, content) = (read.offset, Content::of(read));
+                let log = &partition.log;
+                if log.at(offset).any(|place| partition.content(&log.sightings[place]) == content) {
+                    continue;
+                }
+                findings.examined += 1;
+                let slot = match content {
+                    Content::Intact(record) => partition.sends.find(record),
+                    _ => None,
+                };
+                check(evidence, partition, (offset, content, slot), &mut findings, &mut without_row);
             }
         }
         if without_row > 0 {
@@ -54,15 +71,14 @@ impl Checker for Phantom {
     }
 }
 
-fn check_sighting(
+fn check(
     evidence: &Evidence<'_>,
     partition: &PartitionEvidence<'_>,
-    sighting: &Sighting,
+    (offset, content, slot): (Offset, Content, Option<Slot>),
     findings: &mut Findings,
     without_row: &mut u64,
 ) {
-    let offset = sighting.offset;
-    match (partition.content(sighting), sighting.slot()) {
+    match (content, slot) {
         (Content::Intact(record), Some(slot)) => {
             let send = partition.sends.send(slot);
             if send.outcome == Outcome::Fail && !evidence.transactions.are_of(record.process) {

@@ -26,7 +26,7 @@ use crate::anomaly::{CheckName, CheckResult};
 use crate::history::ReadRow;
 
 use super::Checker;
-use super::evidence::{Evidence, PartitionEvidence};
+use super::evidence::{Evidence, PartitionEvidence, as_read};
 use super::finding::Findings;
 use super::readings::{Reading, Readings, after, judge_readings, of_party};
 
@@ -72,7 +72,7 @@ fn check_reading(
                     partition.name(),
                     evidence.name(send.id()),
                 );
-                of_party(evidence, reading.party, partition.about(evidence, send, Some(offset), text))
+                of_party(evidence, reading.party, as_read(evidence, read, partition.about(evidence, send, Some(offset), text)))
             });
         }
     }

@@ -209,6 +209,17 @@ fn reads_outside_of_every_interval_are_told_and_not_judged() {
 }
 
 #[test]
+fn a_group_that_read_and_was_never_seen_to_own_leaves_a_doubt() {
+    let mut run = run();
+    run.history.events.retain(|event| !matches!(event.kind, crate::history::EventKind::Assigned { .. }));
+    reads(&mut run, 20, &[0, 1, 2, 3, 4, 5]);
+    for check in [CheckName::PollSkip, CheckName::NonmonotonicPoll] {
+        let answer = answer(&run, check);
+        assert_eq!((answer.validity, answer.found), (Validity::Unknown, 0), "{answer:?}");
+    }
+}
+
+#[test]
 fn a_drain_reader_is_assigned_for_all_its_life() {
     let mut run = run();
     run.drain_reader(DRAIN + 1);

@@ -71,6 +71,7 @@ impl Checker for ProducerOrder {
 /// How many records lie late by right is the answer; the others are found.
 fn check_partition(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, findings: &mut Findings) -> u64 {
     let mut unknown = 0;
+    findings.examined += partition.plain.records();
     let mut seen = super::bits::Bits::unset(partition.sends.len());
     // One entry a process, sorted: a partition has few, and most look-ups hit the one that wrote the batch.
     let mut latest: Vec<Latest> = Vec::new();

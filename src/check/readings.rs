@@ -186,10 +186,17 @@ pub(super) fn judge_readings(
     judge: fn(&Evidence<'_>, &PartitionEvidence<'_>, (&Readings, &Reading), &mut Findings),
 ) {
     let intervals = Intervals::new(evidence.history);
-    let mut outside = 0;
+    let (mut outside, mut unowned) = (0, 0);
     for partition in &evidence.partitions {
         let readings = Readings::of(evidence, partition, &intervals);
         outside += readings.outside;
+        findings.examined += partition.plain.reads();
+        unowned += (0..evidence.readers.groups.len())
+            .filter(|group| {
+                let is_its = |reading: &Reading| reading.party == Party::Group(*group);
+                partition.log.group_reads[*group] > 0 && !readings.all.iter().any(is_its)
+            })
+            .count();
         for reading in &readings.all {
             findings.examined += reading.rows.len() as u64;
             if !evidence.is_cut() {
@@ -199,6 +206,11 @@ pub(super) fn judge_readings(
     }
     if outside > 0 {
         findings.remark(format!("{outside} reads lie outside of every ownership interval, and were not judged."));
+    }
+    if unowned > 0 {
+        findings.doubt(format!(
+            "{unowned} times a group read of a partition that no member of it was ever seen to own: nobody can judge what it read there."
+        ));
     }
 }
 
@@ -210,15 +222,7 @@ pub(super) fn about_read(
     read: &ReadRow,
     text: String,
 ) -> Anomaly {
-    let record = match Content::of(read) {
-        Content::Intact(record) => Some(record),
-        _ => None,
-    };
-    let send = record.and_then(|record| partition.sends.find(record)).map(|slot| partition.sends.send(slot));
-    let witness = match send {
-        Some(send) => partition.about(evidence, send, Some(read.offset), text),
-        None => partition.witness(evidence, record, Some(read.offset), text),
-    };
+    let witness = partition.about_read(evidence, read, text);
     of_party(evidence, party, witness)
 }
 

@@ -53,7 +53,7 @@ fn check_partition(evidence: &Evidence<'_>, partition: &PartitionEvidence<'_>, f
     let mut by_invocation = by_ack.clone();
     by_ack.sort_by_key(|slot| send(*slot).complete_ns);
     by_invocation.sort_by_key(|slot| send(*slot).invoke_ns);
-    findings.examined += by_ack.len() as u64;
+    findings.examined += by_ack.len() as u64 + partition.plain.records();
 
     let mut acked = by_ack.iter().copied().map(send).peekable();
     let mut highest: Option<&SendRow> = None;

@@ -97,6 +97,7 @@ mod tests {
             partitions: vec![2],
             scenario_crc32: 0,
             plan_crc32: 0,
+            asked_crc32: None,
         };
         let events = [Event { time_ns: TimeNs(0), kind: started }, seen(1, &[1, 2, 3]), seen(40, &[1, 2, 3])];
         assert_eq!(whole_again(&events, TimeNs(30), 3), None);

@@ -64,7 +64,7 @@ fn check_group(evidence: &Evidence<'_>, group: &GroupSpec, findings: &mut Findin
     let (mut records, mut reads) = (0, 0);
     for partition in &evidence.partitions {
         let log = &partition.log;
-        let got = log.by_group[number].count();
+        let got = log.by_group[number].count() + partition.plain.group_reads.get(number).copied().unwrap_or(0);
         findings.examined += got;
         records += log.again_by_group[number].count();
         reads += log.group_reads[number] - got;

@@ -81,9 +81,11 @@ struct Comparison<'a, 'f> {
 impl<'a> Comparison<'a, '_> {
     fn check(evidence: &'a Evidence<'a>, partition: &'a PartitionEvidence<'a>, findings: &mut Findings) {
         let name = partition.name();
-        let Some(range) = partition.range else {
+        let Some((start, end)) = partition.range else {
             return findings.doubt(format!("Nobody knows up to where the replicas of {name} have to agree."));
         };
+        // Readers of committed records may be kept from the log's end; replicas have it all the same.
+        let range = (start, partition.high_watermark.unwrap_or(end));
         let replicas = Replicas::of(evidence, partition);
         let untold: Vec<BrokerId> =
             replicas.unread.iter().copied().filter(|broker| !evidence.timeline.audits.contains_key(broker)).collect();
@@ -136,6 +138,22 @@ impl<'a> Comparison<'a, '_> {
                     "{broker}'s batch at {} of {name} is damaged: its bytes do not make its CRC-32C {:08x}; {whole}.",
                     batch.span(),
                     batch.crc
+                )
+            });
+        }
+        // Where another replica has batches there, the comparison finds it.
+        let is_alone = |offset: Offset| {
+            let mut others = self.replicas.read.iter().filter(|other| other.broker != broker);
+            !others.any(|other| other.at(offset).is_some())
+        };
+        let inside = |broken: &&Break| (start..end.min(log.end)).contains(&broken.offset);
+        let broken: Vec<Break> =
+            log.breaks.iter().filter(inside).filter(|broken| is_alone(broken.offset)).copied().collect();
+        for Break { segment, position, bytes, offset } in broken {
+            self.violation(offset, || {
+                format!(
+                    "{broker}'s log of {name} has {bytes} bytes that are no batch at offset {offset}, from byte {position} of segment \
+                     {segment} on, and no other replica has anything there."
                 )
             });
         }

@@ -43,7 +43,10 @@ impl<'a> Replica<'a> {
 
     /// The batches with an offset at or above `from` that begin below `to`.
     pub fn within(&self, from: Offset, to: Offset) -> &'a [ReplicaRow] {
-        let first = self.batches.partition_point(|row| row.batch.last_offset < from);
+        // By base offsets, which ascend: what a damaged head says of its batch's end may be anything.
+        let after = self.batches.partition_point(|row| row.batch.base_offset <= from);
+        let takes_it = |row: &ReplicaRow| row.batch.base_offset == from || row.batch.last_offset >= from;
+        let first = after.checked_sub(1).filter(|at| takes_it(&self.batches[*at])).unwrap_or(after);
         let end = self.batches.partition_point(|row| row.batch.base_offset < to);
         self.batches.get(first..end).unwrap_or_default()
     }

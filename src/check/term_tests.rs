@@ -2,11 +2,11 @@
 
 use crate::anomaly::{CheckName, CheckResult, Validity};
 use crate::history::{EventKind, ProcessRole, ReplicaRow};
-use crate::kafka::replica::{Checksum, ReplicaLog, StoredBatch};
+use crate::kafka::replica::{Checksum, ReplicaLog};
 use crate::kafka::{BrokerId, ClusterView, LeaderEpoch, Offset, Partition, PartitionView, ProcessId, TopicPartition};
 
 use super::check_all;
-use super::testing::{RunBuilder, id};
+use super::testing::{RunBuilder, id, stored_batch};
 
 const DRAINS: [u32; 2] = [100, 101];
 const MEMBER: u32 = 10;
@@ -64,19 +64,7 @@ fn stores(run: &mut RunBuilder, broker: i32, epochs: &[i32]) {
         broker: BrokerId(broker),
         topic: RunBuilder::chat(0).0,
         partition: Partition(0),
-        batch: StoredBatch {
-            base_offset: Offset(offset),
-            last_offset: Offset(offset),
-            leader_epoch: LeaderEpoch(*epoch),
-            bytes: 100,
-            crc: 7,
-            checksum: Checksum::Right,
-            attributes: 0,
-            producer_id: 4000,
-            producer_epoch: 0,
-            base_sequence: i32::try_from(offset).expect("a few"),
-            records: 1,
-        },
+        batch: stored_batch((offset, offset), *epoch, i32::try_from(offset).expect("a few")),
     });
     run.rows(0).replicas.extend(rows);
     let log = ReplicaLog {
@@ -249,4 +237,25 @@ fn a_log_that_was_not_read_to_its_end_is_in_doubt() {
     let mut run = run(&[0, 0]);
     run.end_offsets(&[(0, 0, 5)]);
     assert_eq!(answer(&run).validity, Validity::Unknown);
+}
+
+#[test]
+fn an_epoch_of_the_controllers_quorum_has_one_leader() {
+    let mut run = run(&[0, 0]);
+    let seen = |run: &mut RunBuilder, time, controller, epoch| {
+        let (controller, controller_epoch) = (Some(BrokerId(controller)), Some(LeaderEpoch(epoch)));
+        let view = ClusterView { controller, controller_epoch, ..ClusterView::default() };
+        run.event(time, EventKind::ClusterObserved { view });
+    };
+    seen(&mut run, 1_000_000_000, 1, 7);
+    seen(&mut run, 2_000_000_000, 1, 7);
+    seen(&mut run, 3_000_000_000, 2, 8);
+    assert_valid(&run, 4 + 2);
+    seen(&mut run, 4_000_000_000, 3, 7);
+    assert_told(
+        &run,
+        "Epoch 7 of the controllers' quorum had 2 leaders: the metadata named broker-1 at 1.000 s; the metadata named broker-3 at \
+         4.000 s.",
+    );
+    assert_eq!(*answer(&run).anomalies[0].topic, *"__cluster_metadata");
 }

@@ -28,13 +28,22 @@ impl Terms {
         });
         let (reader, reach) = furthest?;
         let mut terms = Self { stretches: Vec::new(), end: Offset(0), reader };
+        let mut plain = partition.plain.spans.iter().peekable();
         for read in rising(partition.reads, reach.reader) {
-            if terms.stretches.last().is_none_or(|(_, epoch)| *epoch != read.leader_epoch) {
-                terms.stretches.push((read.offset, read.leader_epoch));
+            while let Some(span) = plain.next_if(|span| span.start < read.offset) {
+                terms.go_on(span.start, span.end, span.epoch);
             }
-            terms.end = Offset(read.offset.0.saturating_add(1));
+            terms.go_on(read.offset, Offset(read.offset.0.saturating_add(1)), read.leader_epoch);
         }
+        plain.for_each(|span| terms.go_on(span.start, span.end, span.epoch));
         Some(terms)
+    }
+
+    fn go_on(&mut self, start: Offset, end: Offset, epoch: Option<LeaderEpoch>) {
+        if self.stretches.last().is_none_or(|(_, last)| *last != epoch) {
+            self.stretches.push((start, epoch));
+        }
+        self.end = end;
     }
 
     /// The epoch of an offset; `None` where the reader read nothing so far, or was not told.

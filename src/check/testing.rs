@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::history::event::{LogRange, Position, RevocationCause};
 use crate::history::{Closure, Event, EventKind, History, PartitionHistory, ProcessRole, ReadRow, SendRow};
+use crate::kafka::replica::{Checksum, StoredBatch};
 use crate::kafka::{
-    BrokerId, Generation, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicIndex,
-    TopicPartition,
+    BrokerId, Generation, LeaderEpoch, Offset, Outcome, Partition, ProcessId, ReadStatus, RecordId, Sequence, TimeNs,
+    TopicIndex, TopicPartition,
 };
 use crate::plan::{Plan, PlannedPhases};
 use crate::scenario::{
@@ -23,6 +24,23 @@ pub(crate) const BYTES: u32 = 100;
 /// A record's identity.
 pub(crate) fn id(process: u32, sequence: u64) -> RecordId {
     RecordId { process: ProcessId(process), sequence: Sequence(sequence) }
+}
+
+/// A whole batch of one producer's, as a broker stores it.
+pub(crate) fn stored_batch((base, last): (i64, i64), epoch: i32, base_sequence: i32) -> StoredBatch {
+    StoredBatch {
+        base_offset: Offset(base),
+        last_offset: Offset(last),
+        leader_epoch: LeaderEpoch(epoch),
+        bytes: 100,
+        crc: 7,
+        checksum: Checksum::Right,
+        attributes: 0,
+        producer_id: 4000,
+        producer_epoch: 0,
+        base_sequence,
+        records: i32::try_from(last - base + 1).expect("a few"),
+    }
 }
 
 /// A history, its scenario and its plan, in the making.
@@ -49,6 +67,7 @@ impl RunBuilder {
                 processes: BTreeMap::new(),
                 partitions: keys.collect(),
                 closure: Closure::Whole,
+                tally: None,
             },
             scenario: scenario(partitions),
             plan: plan(),
@@ -262,7 +281,7 @@ fn scenario(partitions: u32) -> Scenario {
         faults: Vec::new(),
         safety: crate::scenario::Safety::default(),
         expect: BTreeMap::new(),
-        evidence: EvidenceFloor { acked: 1, sends_per_fault: 1 },
+        evidence: EvidenceFloor { acked: 1, sends_per_fault: 1, rate_millionths: None },
         thresholds: Vec::new(),
     }
 }

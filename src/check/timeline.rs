@@ -31,6 +31,8 @@ pub struct Timeline {
     pub ranges: BTreeMap<PartitionKey, LogRange>,
     /// When these were told.
     pub ranges_ns: Option<TimeNs>,
+    /// Where each partition began after the drain, as far as somebody asked then too.
+    pub starts: BTreeMap<PartitionKey, Offset>,
     /// When the final drain began, before which nobody asked for any range.
     pub drain_began: Option<TimeNs>,
     /// Below which offset faults deleted a partition's records on purpose, and the cluster confirmed it.
@@ -65,6 +67,7 @@ impl Timeline {
         let mut timeline = Self {
             run: String::new(),
             ranges: BTreeMap::new(),
+            starts: BTreeMap::new(),
             ranges_ns: None,
             drain_began: None,
             deleted: BTreeMap::new(),
@@ -101,6 +104,10 @@ impl Timeline {
                 self.ranges_ns = Some(event.time_ns);
                 self.ranges =
                     ranges.iter().filter_map(|range| Some((keys.key(&range.partition)?, range.clone()))).collect();
+            }
+            EventKind::LogStarts { starts } => {
+                let starts = starts.iter().filter_map(|start| Some((keys.key(&start.partition)?, start.offset)));
+                self.starts = starts.collect();
             }
             EventKind::Deed { deed: Deed::RecordsDeleted(done), .. } => {
                 if let Some(key) = keys.key(&done.partition) {

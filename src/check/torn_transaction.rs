@@ -2,8 +2,8 @@
 //!
 //! **Definition.** After the drain, of one transaction whose commit was asked for, in whatever partitions its records lie: a
 //! drain reader read at least one, and at least one other can be read by nobody, although a drain reader read its partition to
-//! the end. It makes no difference whether the commit was acknowledged: where nobody knows, all of them or none. Records that the
-//! client library refused were never part of it.
+//! the end. Where nobody knows whether it was committed, all of them or none; where the commit was acknowledged, all of them: one of
+//! which nothing is left is torn too. Records that the client library refused were never part of it.
 //!
 //! **Why Kafka promises it.** The coordinator writes down that a transaction is to be committed before it tells any partition,
 //! and tells all of them until each has it in its log, also after a fail-over (KIP-98). A producer asks for a commit only after
@@ -18,8 +18,8 @@
 //! committed transaction both speak here too: each record that is missing is lost, and the transaction is torn.
 //!
 //! **When it cannot tell**: part of the log was not read; rows may be missing; the history does not tell of transactions' ends; a
-//! record may have lain below the log's start, where retention removes records by right; or corrupt bytes were read in its
-//! partition, which may be it. What a fault deleted on purpose, at an offset that was acknowledged, is not missed. Where no
+//! record may have lain below the log's start, where retention removes records by right; readers are still kept from the end of
+//! its partition, where it may lie; or corrupt bytes were read in its partition, which may be it. What a fault deleted on purpose, at an offset that was acknowledged, is not missed. Where no
 //! producer runs transactions, there is nothing to judge.
 //!
 //! **Examined**: transactions whose commit was asked for and of which at least one record is known to be there or not to be
@@ -37,6 +37,7 @@ use super::finding::Findings;
 use super::index::Slot;
 use super::log::Content;
 use super::transactions::Fate;
+use super::whereabouts::Whereabouts;
 
 /// Looks for transactions of which only some records are there.
 pub struct TornTransaction;
@@ -57,6 +58,8 @@ struct Tally {
     readable: u64,
     absent: u64,
     doubtful: u64,
+    /// Of which corrupt bytes may be all that is left.
+    obscured: u64,
     /// The first one that is absent: its partition, as a place among all, and its send.
     missing: Option<(usize, Slot)>,
 }
@@ -74,13 +77,18 @@ impl Checker for TornTransaction {
         findings.doubts(&evidence.blind_spots());
         evidence.transactions.untold().into_iter().for_each(|doubt| findings.doubt(doubt));
         let tallies = tallies(evidence);
-        let (mut doubtful, mut committed, mut aborted) = (0u64, 0u64, 0u64);
+        let (mut doubtful, mut unseen, mut committed, mut aborted) = (0u64, 0u64, 0u64, 0u64);
         for (at, tally) in tallies.iter().enumerate() {
             findings.examined += u64::from(tally.readable + tally.absent > 0);
-            match (tally.readable, tally.missing, tally.doubtful) {
-                (1.., Some(missing), _) => torn(evidence, (at, tally), missing, &mut findings),
-                (1.., None, 1..) => doubtful += 1,
-                (readable, _, 0) if evidence.transactions.all[at].fate() == Fate::Unknown => {
+            let fate = evidence.transactions.all[at].fate();
+            match (tally.readable, tally.missing, tally.doubtful, tally.obscured) {
+                (1.., Some(missing), ..) => torn(evidence, (at, tally), missing, &mut findings),
+                (0, Some(missing), ..) if fate == Fate::Committed => {
+                    torn(evidence, (at, tally), missing, &mut findings);
+                }
+                (1.., None, 1.., _) | (1.., None, _, 1..) => doubtful += 1,
+                (0, _, 1.., _) if fate != Fate::Aborted => unseen += 1,
+                (readable, _, 0, 0) if fate == Fate::Unknown => {
                     committed += u64::from(readable > 0);
                     aborted += u64::from(readable == 0 && tally.absent > 0);
                 }
@@ -90,6 +98,11 @@ impl Checker for TornTransaction {
         if doubtful > 0 {
             findings.doubt(format!(
                 "Of {doubtful} transactions some records were read, and nobody can tell whether others are missing."
+            ));
+        }
+        if unseen > 0 {
+            findings.doubt(format!(
+                "Of {unseen} transactions whose commit was asked for no record was read, and nobody can tell whether any is there."
             ));
         }
         if committed + aborted > 0 {
@@ -116,7 +129,7 @@ fn tallies(evidence: &Evidence<'_>) -> Vec<Tally> {
             let tally = &mut tallies[at];
             match presence(partition, slot, send) {
                 Presence::Readable => tally.readable += 1,
-                Presence::Absent if has_corrupt => tally.doubtful += 1,
+                Presence::Absent if has_corrupt => tally.obscured += 1,
                 Presence::Absent => {
                     tally.absent += 1;
                     tally.missing = tally.missing.or(Some((number, slot)));
@@ -170,6 +183,8 @@ fn torn(
             evidence.name(send.id()),
             partition.name(),
         );
-        partition.about(evidence, send, None, text)
+        let acked = send.offset.filter(|_| send.outcome == Outcome::Ok);
+        let still = acked.and_then(|offset| Whereabouts::of(evidence, partition).tell(send.id(), offset));
+        partition.about(evidence, send, None, [Some(text), still].into_iter().flatten().collect::<Vec<_>>().join(" "))
     });
 }

@@ -4,7 +4,7 @@ use crate::history::event::{TransactionEnding, TransactionStage};
 use crate::history::{EventKind, ReadRow};
 use crate::kafka::{Outcome, TransactionNumber};
 
-use super::generator::{DRAINS, Drawn, PAYER};
+use super::generator::{DRAINS, Drawn, PAYER, WITNESS};
 use super::testing::{RunBuilder, id};
 
 /// The first transaction of this ending and outcome, of which there are records in the log if there may be any: its number, and the sequences of its records in partition 0.
@@ -36,7 +36,7 @@ fn first(drawn: &Drawn, ending: TransactionEnding, outcome: Outcome) -> Option<(
 fn read_first(drawn: &mut Drawn, ending: TransactionEnding, outcome: Outcome) -> Option<()> {
     let (_, sequences) = first(drawn, ending, outcome)?;
     let offset = drawn.ends[0];
-    for reader in DRAINS {
+    for reader in DRAINS.into_iter().chain([WITNESS]) {
         drawn.read(reader, 0, offset, id(PAYER, sequences[0]));
     }
     drawn.ends[0] += 1;

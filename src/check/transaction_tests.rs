@@ -3,9 +3,9 @@
 //! `precommitted-read` and `torn-transaction`.
 
 use crate::anomaly::{CheckName, CheckResult, Validity};
-use crate::history::EventKind;
 use crate::history::event::{Span, TransactionEnding, TransactionStage};
-use crate::kafka::{Outcome, ProcessId, Sequence, TimeNs, TopicPartition, TransactionNumber};
+use crate::history::{EventKind, ProcessRole, ReadRow};
+use crate::kafka::{Outcome, ProcessId, ReadStatus, Sequence, TimeNs, TopicPartition, TransactionNumber};
 
 use super::check_all;
 use super::testing::{RunBuilder, id};
@@ -192,12 +192,89 @@ fn half_of_a_transaction_of_unknown_outcome_is_torn_although_no_record_of_it_was
 }
 
 #[test]
-fn half_of_a_committed_transaction_is_lost_and_torn_and_all_of_it_is_lost() {
+fn half_of_a_committed_transaction_is_lost_and_torn_and_so_is_all_of_it() {
     let mut run = told(None, Outcome::Ok);
     hide(&mut run, 5);
     assert_eq!(found(&run), [CheckName::LostWrite, CheckName::TornTransaction]);
     hide(&mut run, 4);
-    assert_eq!(found(&run), [CheckName::LostWrite]);
+    assert_eq!(found(&run), [CheckName::LostWrite, CheckName::TornTransaction]);
+}
+
+#[test]
+fn an_acknowledged_commit_that_vanished_whole_is_found_though_nobody_was_told_of_its_records() {
+    // A client whose process was killed between the answer to its commit and the handing in of its rows.
+    let mut run = told(None, Outcome::Ok);
+    for sequence in [4, 5] {
+        hide(&mut run, sequence);
+        let send = run.rows(0).sends.iter_mut().find(|send| send.sequence == Sequence(sequence)).expect("it was sent");
+        (send.outcome, send.offset) = (Outcome::Info, None);
+    }
+    assert_eq!(found(&run), [CheckName::LostWrite, CheckName::TornTransaction]);
+    let lost = answer(&run, CheckName::LostWrite);
+    assert_eq!(lost.found, 2);
+    insta::assert_snapshot!(lost.anomalies[0].explanation, @"chatters/0.0 #4 is of a transaction whose commit was acknowledged, and the drain read to 9 without finding it.");
+}
+
+#[test]
+fn a_transaction_that_stays_open_at_the_logs_end_leaves_a_doubt() {
+    let mut run = told(None, Outcome::Info);
+    hide(&mut run, 4);
+    hide(&mut run, 5);
+    run.end_offsets(&[(0, 0, 6)]);
+    for event in &mut run.history.events {
+        if let EventKind::EndOffsets { ranges } = &mut event.kind {
+            ranges[0].high_watermark = Some(crate::kafka::Offset(9));
+        }
+    }
+    let torn = answer(&run, CheckName::TornTransaction);
+    assert_eq!((torn.validity, torn.found), (Validity::Unknown, 0), "{torn:?}");
+    insta::assert_snapshot!(torn.notes.join("\n"), @"Of 1 transactions whose commit was asked for no record was read, and nobody can tell whether any is there.");
+    let coverage = check_all(&run.history, &run.scenario, &run.plan).pop().expect("coverage is the last");
+    assert_eq!((coverage.check, coverage.validity), (CheckName::Coverage, Validity::Unknown));
+    assert!(coverage.notes.iter().any(|note| note.contains("nobody knows how it ends")), "{coverage:?}");
+}
+
+/// The witness was shown everything, the aborted records too, but for what is done to the record at offset 1.
+fn witnessed(change: fn(&mut RunBuilder)) -> Vec<CheckName> {
+    const WITNESS: u32 = 110;
+    let mut run = told(None, Outcome::Ok);
+    run.history.processes.insert(ProcessId(WITNESS), ProcessRole::Witness);
+    for sequence in 0..6_u64 {
+        run.read(WITNESS, 0, (sequence + sequence / 2).cast_signed(), id(0, sequence));
+    }
+    run.drained(WITNESS, 0, 9);
+    change(&mut run);
+    let answers = answers(&run);
+    answers.into_iter().filter(|answer| answer.validity != Validity::Valid).map(|answer| answer.check).collect()
+}
+
+fn second_look(run: &mut RunBuilder) -> &mut ReadRow {
+    let reads = &mut run.rows(0).reads;
+    reads.iter_mut().find(|read| read.reader == ProcessId(110) && read.offset.0 == 1).expect("it was read")
+}
+
+#[test]
+fn what_the_witness_is_shown_is_the_same_log_whole_and_once() {
+    assert_eq!(witnessed(|_| ()), []);
+    assert_eq!(witnessed(|run| second_look(run).status = ReadStatus::Corrupt), [CheckName::Corrupt]);
+    assert_eq!(witnessed(|run| second_look(run).bytes += 1), []);
+    assert_eq!(
+        witnessed(|run| second_look(run).status = ReadStatus::Misplaced),
+        [CheckName::Corrupt, CheckName::InconsistentOffsets]
+    );
+    assert_eq!(
+        witnessed(|run| second_look(run).status = ReadStatus::Foreign),
+        [CheckName::Phantom, CheckName::InconsistentOffsets]
+    );
+    assert_eq!(witnessed(|run| second_look(run).record = id(0, 4)), [CheckName::InconsistentOffsets]);
+    assert_eq!(
+        witnessed(|run| second_look(run).record = id(7, 0)),
+        [CheckName::Phantom, CheckName::InconsistentOffsets]
+    );
+    assert_eq!(
+        witnessed(|run| run.rows(0).reads.retain(|read| read.reader != ProcessId(110) || read.offset.0 != 1)),
+        [CheckName::LostWrite]
+    );
 }
 
 #[test]

@@ -117,7 +117,8 @@ fn summary(checks: &[Check]) -> String {
     if told.is_empty() { "nothing is wrong".to_owned() } else { told.join(", ") }
 }
 
-fn as_json(checks: &[Check]) -> String {
+/// The same for programs.
+pub(super) fn as_json(checks: &[Check]) -> String {
     let value = json!({
         "schema_version": 1,
         "checks": checks,

@@ -103,7 +103,8 @@ fn cells(file: &str, row: &Result<Parsed, ScenarioError>) -> [String; 3] {
     }
 }
 
-fn as_json(rows: &[(String, Result<Parsed, ScenarioError>)]) -> String {
+/// The same for programs.
+pub(super) fn as_json(rows: &[(String, Result<Parsed, ScenarioError>)]) -> String {
     let scenarios: Vec<Value> = rows.iter().map(|(file, row)| row_json(file, row)).collect();
     format!("{:#}\n", json!({ "schema_version": 1, "scenarios": scenarios }))
 }

@@ -1,18 +1,21 @@
 //! `wiber-chaos plan`: what a run would do, without starting anything.
 
+mod blast;
+mod lanes;
 mod timeline;
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
+use super::sheet::Sheet;
 use super::terminal::{Style, complain, print, render_error, render_problems};
 use super::{ColorChoice, ExitCode, Format};
-use crate::plan;
+use crate::plan::outlook::{Outlook, outlook};
+use crate::plan::{self, Plan};
 use crate::scenario::{self, Scenario};
-
-pub use timeline::render as render_timeline;
 
 /// Which scenario to plan.
 #[derive(Debug, Args)]
@@ -23,12 +26,20 @@ pub struct PlanArgs {
     /// The seed, instead of the scenario's own
     #[arg(long)]
     pub seed: Option<u64>,
-    /// A timeline for people, or plan.json
+    /// A timeline for people, or plan.json with what follows from it
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
 }
 
-/// Prints the plan; warnings go to stderr, so that plan.json stays clean.
+/// What programs are told: plan.json, key by key, and one key more.
+#[derive(Serialize)]
+struct Foretold<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    outlook: &'a Outlook,
+}
+
+/// Prints the plan; what validation warns of goes to stderr, so that the JSON stays clean.
 pub fn plan(args: &PlanArgs, color: ColorChoice) -> ExitCode {
     let errors = Style::choose(color, &std::io::stderr());
     let parsed = match scenario::load(&args.scenario) {
@@ -40,14 +51,28 @@ pub fn plan(args: &PlanArgs, color: ColorChoice) -> ExitCode {
     };
     let plan = plan::plan(&parsed.scenario, seed_for(&parsed.scenario, args.seed));
     let text = match args.format {
-        Format::Human => timeline::render(&parsed.scenario, &plan, Style::choose(color, &std::io::stdout())),
-        Format::Json => plan::to_json(&plan),
+        Format::Human => render_timeline(&parsed.scenario, &plan, &Sheet::of(color, &std::io::stdout())),
+        Format::Json => to_json(&parsed.scenario, &plan),
     };
     if let Err(code) = print(&text) {
         return code;
     }
     complain(&render_problems(&parsed.warnings, errors));
     ExitCode::Pass
+}
+
+/// The plan and its outlook for people.
+pub fn render_timeline(scenario: &Scenario, plan: &Plan, sheet: &Sheet) -> String {
+    timeline::render(scenario, plan, &outlook(scenario, plan), sheet)
+}
+
+/// The plan as the run's `plan.json` holds it, and behind it the key `outlook`.
+pub(super) fn to_json(scenario: &Scenario, plan: &Plan) -> String {
+    let outlook = &outlook(scenario, plan);
+    let mut json =
+        serde_json::to_string_pretty(&Foretold { plan, outlook }).expect("a plan has string keys only, and no floats");
+    json.push('\n');
+    json
 }
 
 /// The seed of a run: the one asked for, else the scenario's, else one that is drawn now.

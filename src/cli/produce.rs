@@ -234,7 +234,8 @@ impl Ended {
     }
 }
 
-fn stored_line(args: &ProduceArgs, number: u64, partition: i32, offset: Option<i64>) -> String {
+/// The receipt of a message that is stored.
+pub(super) fn stored_line(args: &ProduceArgs, number: u64, partition: i32, offset: Option<i64>) -> String {
     let topic = &args.topic;
     match (args.format, offset) {
         (Format::Json, _) => {

@@ -1,34 +1,66 @@
-//! What a run shows while it goes on, on stderr: a living line on a terminal, one line an event elsewhere.
+//! What a run shows while it goes on, on stderr: a live view on a terminal, one line an event elsewhere.
 //!
-//! It follows the run through the recorder's own events and the load's counters, and can neither slow it nor change it.
+//! It follows the run through the recorder's own events and the load's counters, and can neither slow it nor change it: what
+//! is shown is a [`state::State`] made of those, and [`view::lines`] draws it.
 
-use std::io::IsTerminal;
+mod brokers;
+mod state;
+mod view;
+mod words;
+
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use super::screen::{self, Screen};
+use super::sheet::Sheet;
 use super::terminal::{Style, complain};
 use super::{ColorChoice, ProgressChoice};
-use crate::fault::client::ClientState;
-use crate::fault::{Moment, Probe, ProcessState};
-use crate::history::event::FaultStage;
 use crate::history::{Event, EventKind, Phase};
+use crate::kafka::TimeNs;
+use crate::report::format;
 use crate::run::Live;
 use crate::scenario::Scenario;
-use crate::workload::{Counters, Totals};
+use crate::workload::Counters;
+use state::{Sample, State};
+use view::Frame;
 
-const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
+/// How often it is looked whether there is something new to draw.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often the counters are told where nothing can be redrawn.
+/// How often the load is counted.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the counts are told where nothing can be redrawn.
 const TELL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The live view is as high as this where nobody knows how high the terminal is.
+const ROWS: usize = 24;
 
 /// A display of one run.
 pub struct Progress {
     thread: Option<JoinHandle<()>>,
+}
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    View,
+    Lines,
+    Nothing,
+}
+
+impl Shown {
+    /// What was asked for, as far as the terminal can show it.
+    fn choose(choice: ProgressChoice, is_screen_there: impl Fn() -> bool) -> Self {
+        match choice {
+            ProgressChoice::None => Self::Nothing,
+            ProgressChoice::Auto | ProgressChoice::Bar if is_screen_there() => Self::View,
+            ProgressChoice::Auto | ProgressChoice::Bar => Self::Lines,
+        }
+    }
 }
 
 impl Progress {
@@ -38,213 +70,144 @@ impl Progress {
         let counters: Arc<OnceLock<Arc<Counters>>> = Arc::default();
         let directory: Arc<OnceLock<PathBuf>> = Arc::default();
         let live = Live { events, counters: Arc::clone(&counters), directory };
-        let bar = match choice {
-            ProgressChoice::None => None,
-            ProgressChoice::Bar => Some(Display::Bar(bar())),
-            ProgressChoice::Auto if std::io::stderr().is_terminal() => Some(Display::Bar(bar())),
-            ProgressChoice::Auto => Some(Display::Lines),
-        };
-        let style = Style::choose(color, &std::io::stderr());
-        let name = scenario.name.clone();
-        let thread =
-            bar.map(|display| std::thread::spawn(move || Follower::new(name, display, style, counters).follow(&inbox)));
-        (Self { thread }, live)
+        let shown = Shown::choose(choice, screen::is_there);
+        if shown == Shown::Nothing {
+            return (Self { thread: None }, live);
+        }
+        let screen = (shown == Shown::View).then(Screen::take);
+        let follower = Follower::new(State::new(scenario), screen, color, counters);
+        (Self { thread: Some(std::thread::spawn(move || follower.follow(&inbox))) }, live)
     }
 
     /// Waits until the last event is shown.
-    pub fn finish(self) {
+    pub fn finish(mut self) {
         // A display that panicked has shown less than it should; the run is none the worse for it.
-        if let Some(Err(_)) = self.thread.map(JoinHandle::join) {
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
             complain("warning: the progress display ended early\n");
         }
     }
 }
 
-enum Display {
-    Bar(ProgressBar),
-    Lines,
-}
-
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let template = ProgressStyle::with_template("{spinner} {wide_msg}").expect("a fixed template");
-    bar.set_style(template);
-    bar
+/// Whoever forgets the display in a panic leaves no view behind: the run is gone by then, and the display ends by that.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        drop(self.thread.take().map(JoinHandle::join));
+    }
 }
 
 struct Follower {
-    scenario: String,
-    display: Display,
+    state: State,
+    /// Where the view stands; `None` for lines.
+    screen: Option<Screen>,
+    color: ColorChoice,
     style: Style,
     counters: Arc<OnceLock<Arc<Counters>>>,
+    /// The run's origin, as far as its first event tells.
     began: Instant,
-    phase: Option<Phase>,
-    in_force: Vec<String>,
-    told: (Instant, Totals),
-    rates: (u64, u64),
+    counted: Instant,
+    told: Instant,
 }
 
 impl Follower {
-    fn new(scenario: String, display: Display, style: Style, counters: Arc<OnceLock<Arc<Counters>>>) -> Self {
-        let now = Instant::now();
-        Self {
-            scenario,
-            display,
-            style,
-            counters,
-            began: now,
-            phase: None,
-            in_force: Vec::new(),
-            told: (now, Totals::default()),
-            rates: (0, 0),
-        }
+    fn new(state: State, screen: Option<Screen>, color: ColorChoice, counters: Arc<OnceLock<Arc<Counters>>>) -> Self {
+        let (now, style) = (Instant::now(), Style::choose(color, &std::io::stderr()));
+        Self { state, screen, color, style, counters, began: now, counted: now, told: now }
     }
 
     fn follow(mut self, inbox: &mpsc::Receiver<Event>) {
         loop {
             match inbox.recv_timeout(REDRAW_INTERVAL) {
-                Ok(event) => self.take(&event),
+                Ok(event) => {
+                    self.take(&event);
+                    // What came together is drawn together.
+                    for event in inbox.try_iter() {
+                        self.take(&event);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.refresh();
         }
-        if let Display::Bar(bar) = &self.display {
-            bar.finish_and_clear();
-        }
     }
 
     fn take(&mut self, event: &Event) {
-        match &event.kind {
-            EventKind::PhaseStarted { phase } => self.phase = Some(*phase),
-            EventKind::Inject { fault, stage: FaultStage::Invoke { .. } } => self.in_force.push(fault.to_string()),
-            EventKind::Heal { fault, stage: FaultStage::Ok | FaultStage::Info { .. } } => {
-                self.in_force.retain(|other| *other != fault.to_string());
-            }
-            _ => {}
+        if matches!(event.kind, EventKind::RunStarted { .. }) {
+            let since = Duration::from_nanos(event.time_ns.0);
+            self.began = Instant::now().checked_sub(since).unwrap_or(self.began);
         }
-        if let Some(text) = tell(&event.kind) {
-            self.say(&format!("{} {text}", self.style.dim(&format!("T+{:>6.1}s", event.time_ns.as_secs_f64()))));
+        self.state.take(event);
+        if let Some(text) = words::tell(&event.kind) {
+            self.say(event.time_ns, &text);
         }
     }
 
     fn refresh(&mut self) {
-        let Some(counters) = self.counters.get() else { return self.draw(None) };
-        let now = counters.totals();
-        let since = self.told.0.elapsed();
-        let interval = match self.display {
-            Display::Bar(_) => Duration::from_secs(1),
-            Display::Lines => TELL_INTERVAL,
-        };
-        if since >= interval {
-            let since_ms = since.as_millis().max(1);
-            let rate = |new: u64, old: u64| {
-                u64::try_from(u128::from(new.saturating_sub(old)) * 1000 / since_ms).unwrap_or(u64::MAX)
-            };
-            self.rates = (rate(now.acked, self.told.1.acked), rate(now.read, self.told.1.read));
-            self.told = (Instant::now(), now);
-            let loaded = matches!(self.phase, Some(Phase::Warmup | Phase::Chaos | Phase::Recovery | Phase::Drain));
-            if loaded && matches!(self.display, Display::Lines) {
-                let time = format!("T+{:>6.1}s", self.began.elapsed().as_secs_f64());
-                self.say(&format!("{} {}", self.style.dim(&time), self.load(&now)));
-            }
+        let now = TimeNs(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        self.state.pass(now);
+        if self.counted.elapsed() >= COUNT_INTERVAL {
+            self.counted = Instant::now();
+            self.state.second(self.counters.get().map(|counters| sample(counters, now)));
         }
-        self.draw(Some(&now));
+        let Some(screen) = &mut self.screen else { return self.tell_load(now) };
+        let rows = Screen::size().map_or(ROWS, |(_, rows)| rows);
+        let sheet = Sheet::of(self.color, &std::io::stderr());
+        screen.show(view::lines(&self.state, &Frame { sheet, rows }));
     }
 
-    fn draw(&self, counters: Option<&Totals>) {
-        let Display::Bar(bar) = &self.display else { return };
-        let phase = self.phase.map_or("prepare", Phase::name);
-        let mut text =
-            format!("{} {phase} {:.0} s", self.style.bold(&self.scenario), self.began.elapsed().as_secs_f64());
-        if let Some(counters) = counters {
-            text = format!("{text}  {}", self.load(counters));
+    fn tell_load(&mut self, now: TimeNs) {
+        let is_loaded =
+            matches!(self.state.phase, Some((Phase::Warmup | Phase::Chaos | Phase::Recovery | Phase::Drain, _)));
+        if self.told.elapsed() < TELL_INTERVAL || !is_loaded {
+            return;
         }
-        if !self.in_force.is_empty() {
-            text = format!("{text}  in force: {}", self.in_force.join(", "));
+        if let Some(text) = load(&self.state) {
+            self.told = Instant::now();
+            self.say(now, &text);
         }
-        bar.set_message(text);
-        bar.tick();
     }
 
-    fn load(&self, counters: &Totals) -> String {
-        format!(
-            "acked {} ({}/s), read {} ({}/s), in flight {}, failed {}, unknown {}",
-            counters.acked,
-            self.rates.0,
-            counters.read,
-            self.rates.1,
-            counters.in_flight,
-            counters.failed,
-            counters.indeterminate
-        )
-    }
-
-    fn say(&self, line: &str) {
-        match &self.display {
-            Display::Bar(bar) => bar.suspend(|| complain(&format!("{line}\n"))),
-            Display::Lines => complain(&format!("{line}\n")),
-        }
+    fn say(&self, time: TimeNs, text: &str) {
+        let time = self.style.dim(&format!("T+{:>6.1}s", time.as_secs_f64()));
+        complain(&format!("{time} {text}\n"));
     }
 }
 
-/// An event in a few words, or `None` where it is no news to somebody who watches.
-fn tell(event: &EventKind) -> Option<String> {
-    Some(match event {
-        EventKind::RunStarted { scenario, run, seed, .. } => format!("run {scenario}/{run}, seed {seed}"),
-        EventKind::PhaseStarted { phase } => format!("phase {}", phase.name()),
-        EventKind::Inject { fault, stage } => format!("inject {fault}: {}", tell_stage(stage)),
-        EventKind::Heal { fault, stage } => format!("heal {fault}: {}", tell_stage(stage)),
-        EventKind::FaultSkipped { fault, reason } => format!("fault {fault} skipped: {reason}"),
-        EventKind::FaultPassedOver { fault, reason } => format!("fault {fault} passed over: {reason}"),
-        EventKind::Proof { fault, moment: Moment::During | Moment::After, target, observation } => {
-            let process = match &observation.process {
-                ProcessState::Running { .. } => "runs".to_owned(),
-                ProcessState::Paused { .. } => "is paused".to_owned(),
-                ProcessState::Exited { exit_code } => format!("exited {exit_code}"),
-                ProcessState::Missing => "is missing".to_owned(),
-                ProcessState::Unwatched => "has no engine here".to_owned(),
-            };
-            let probe = match &observation.probe {
-                Probe::Answered { .. } => "answers",
-                Probe::Refused => "refuses",
-                Probe::Silent => "is silent",
-                Probe::Unreachable => "is unreachable",
-            };
-            let standing = observation.standing.map_or_else(
-                || "nobody can say more".to_owned(),
-                |seen| {
-                    let registered = if seen.registered { "registered" } else { "fenced" };
-                    format!("{registered}, in sync {}/{}, leads {}", seen.in_isr_of, seen.replica_of, seen.leads)
-                },
-            );
-            format!("proof {fault}: {target} {process}, {probe}; {standing}")
-        }
-        EventKind::ClientProof { fault, moment: Moment::During, look }
-            if matches!(look.state, ClientState::Crashed | ClientState::Frozen) =>
-        {
-            format!("proof {fault}: {} is {}", look.label, look.state)
-        }
-        EventKind::ClusterWhole { waited_ms } => format!("cluster whole again after {:.1} s", *waited_ms as f64 / 1e3),
-        EventKind::ClusterNotWhole { last_seen, .. } => format!("cluster not whole: {last_seen}"),
-        EventKind::EndOffsets { ranges } => {
-            format!("end offsets read: {} records", ranges.iter().map(|range| range.end.0 - range.start.0).sum::<i64>())
-        }
-        EventKind::Interrupted { signal } => format!("interrupted by {signal}"),
-        EventKind::DeadlinePassed { deadline_ms } => {
-            format!("the deadline of {} s is over", *deadline_ms as f64 / 1e3)
-        }
-        EventKind::HarnessError { message } => format!("harness error: {message}"),
-        EventKind::ClusterUnreachable { reason } => format!("cluster unreachable: {reason}"),
-        _ => return None,
-    })
+fn sample(counters: &Counters, at: TimeNs) -> Sample {
+    Sample { at, totals: counters.totals(), latencies: counters.latencies(), unread: counters.unread() }
 }
 
-fn tell_stage(stage: &FaultStage) -> String {
-    match stage {
-        FaultStage::Invoke { targets } => targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        FaultStage::Ok => "done".to_owned(),
-        FaultStage::Fail { reason } => format!("refused: {reason}"),
-        FaultStage::Info { reason } => format!("unknown: {reason}"),
+/// The load in a line; `None` before there is any.
+fn load(state: &State) -> Option<String> {
+    let latest = state.latest()?;
+    let (totals, rates) = (latest.totals, state.rates(TELL_INTERVAL));
+    let latencies = state.latencies();
+    let quantile = |per_mille| latencies.quantile_us(per_mille).map(format::duration_us);
+    let latency = quantile(500).zip(quantile(990)).map(|(p50, p99)| format!(", p50 {p50}, p99 {p99}"));
+    let unread: u64 = latest.unread.iter().map(|(_, unread)| unread).sum();
+    Some(format!(
+        "acked {} ({}/s), read {} ({}/s), unread {unread}, in flight {}, failed {}, unknown {}{}",
+        totals.acked,
+        rates.acked,
+        totals.read,
+        rates.read,
+        totals.in_flight,
+        totals.failed,
+        totals.indeterminate,
+        latency.unwrap_or_default()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_live_view_is_shown_where_it_is_asked_for_and_can_be() {
+        let choose = |choice, there: bool| Shown::choose(choice, || there);
+        assert_eq!(choose(ProgressChoice::Auto, true), Shown::View);
+        assert_eq!(choose(ProgressChoice::Auto, false), Shown::Lines);
+        assert_eq!(choose(ProgressChoice::Bar, false), Shown::Lines, "what cannot be drawn is told");
+        assert_eq!(choose(ProgressChoice::None, true), Shown::Nothing);
     }
 }

@@ -15,6 +15,8 @@ use crate::cluster::status::{Status, StatusError, look};
 use crate::kafka::Access;
 
 pub(super) use table::partitions_table;
+#[cfg(test)]
+pub(super) use table::tests::sample;
 
 /// How often it is looked at while waiting.
 const WAIT_INTERVAL: Duration = Duration::from_millis(250);
@@ -120,7 +122,8 @@ async fn watch(access: &Access, args: &StatusArgs, style: Style) -> ExitCode {
     }
 }
 
-fn render(status: &Status, format: Format, style: Style) -> String {
+/// What was seen, for whoever it is for.
+pub(super) fn render(status: &Status, format: Format, style: Style) -> String {
     match format {
         Format::Human => table::human(status, style),
         Format::Json => format!("{}\n", serde_json::to_string(status).expect("a status is plain data")),

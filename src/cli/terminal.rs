@@ -5,11 +5,9 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use super::{ColorChoice, ExitCode};
+use super::sheet::WIDTH_COLUMNS;
+use super::{ColorChoice, ExitCode, screen};
 use crate::scenario::{Problem, ScenarioError};
-
-/// What is shown when nobody can tell how wide the terminal is.
-const WIDTH_COLUMNS: usize = 100;
 
 /// Whether text is coloured. No meaning is ever in the colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +107,10 @@ pub fn print(text: &str) -> Result<(), ExitCode> {
     }
 }
 
-/// Writes to stderr. When even that fails there is nobody left to tell; the exit code says it all the same.
+/// Writes to stderr, above what stands at the terminal's bottom. When even that fails there is nobody left to tell; the exit
+/// code says it all the same.
 pub fn complain(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    screen::above(|| {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    });
 }

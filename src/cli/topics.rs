@@ -151,12 +151,8 @@ async fn list(args: &ListArgs) -> Result<String, ExitCode> {
     for partition in view.partitions.iter().filter(|it| args.internal || !it.partition.topic.starts_with("__")) {
         topics.entry(&partition.partition.topic).or_default().push(partition);
     }
-    let replicas = |partitions: &[&PartitionView]| partitions.first().map_or(0, |partition| partition.replicas.len());
     if args.format == Format::Json {
-        let topics = topics.iter().map(|(topic, partitions)| {
-            json!({ "topic": topic, "partitions": partitions.len(), "replication_factor": replicas(partitions) })
-        });
-        return Ok(format!("{}\n", json!({ "topics": topics.collect::<Vec<_>>() })));
+        return Ok(list_json(&topics));
     }
     if topics.is_empty() {
         complain("there is no topic yet; `wiber-chaos topics create NAME` makes one\n");
@@ -168,6 +164,18 @@ async fn list(args: &ListArgs) -> Result<String, ExitCode> {
     Ok(lines.collect())
 }
 
+/// The list for programs.
+pub(super) fn list_json(topics: &BTreeMap<&str, Vec<&PartitionView>>) -> String {
+    let topics = topics.iter().map(|(topic, partitions)| {
+        json!({ "topic": topic, "partitions": partitions.len(), "replication_factor": replicas(partitions) })
+    });
+    format!("{}\n", json!({ "topics": topics.collect::<Vec<_>>() }))
+}
+
+fn replicas(partitions: &[&PartitionView]) -> usize {
+    partitions.first().map_or(0, |partition| partition.replicas.len())
+}
+
 async fn describe(args: &DescribeArgs, style: Style) -> Result<String, ExitCode> {
     let peers = reached(&args.connect).await?;
     let view = view::ask_all(&peers, Topics::All, LOOK_LIMIT).await.map_err(|error| tell(&error))?;
@@ -175,17 +183,22 @@ async fn describe(args: &DescribeArgs, style: Style) -> Result<String, ExitCode>
     for topic in &args.topics {
         let partitions = of(&view, topic)?;
         let settings = admin::settings(&peers, topic, LIMIT).await.map_err(|error| tell(&error))?;
-        described.push((topic, partitions, settings));
+        described.push((topic.as_str(), partitions, settings));
     }
     if args.format == Format::Json {
-        let topics: Vec<_> = described
-            .iter()
-            .map(|(topic, partitions, settings)| json!({ "topic": topic, "partitions": partitions, "settings": settings }))
-            .collect();
-        return Ok(format!("{}\n", json!({ "topics": topics })));
+        return Ok(describe_json(&described));
     }
     let shown = described.iter().map(|(topic, partitions, settings)| human(topic, partitions, settings, style));
     Ok(shown.collect::<Vec<_>>().join("\n"))
+}
+
+/// A topic with its partitions and settings.
+type Described<'a> = (&'a str, Vec<&'a PartitionView>, Vec<Setting>);
+
+/// The description for programs.
+pub(super) fn describe_json(described: &[Described<'_>]) -> String {
+    let topic = |(topic, partitions, settings): &Described<'_>| json!({ "topic": topic, "partitions": partitions, "settings": settings });
+    format!("{}\n", json!({ "topics": described.iter().map(topic).collect::<Vec<_>>() }))
 }
 
 fn of<'a>(view: &'a ClusterView, topic: &str) -> Result<Vec<&'a PartitionView>, ExitCode> {

@@ -79,7 +79,8 @@ fn chat() -> TopicSpec {
     }
 }
 
-fn told(up: &Up, args: &UpArgs, style: Style) -> String {
+/// What stands now, and how to reach it.
+pub(super) fn told(up: &Up, args: &UpArgs, style: Style) -> String {
     let servers = up.access.bootstrap_servers();
     if args.format == Format::Json {
         let brokers: Vec<_> = up

@@ -153,6 +153,7 @@ fn problems_json<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> Vec<Val
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::documented::assert_documented;
     use crate::cluster::means::{Found, Lack};
     use crate::fault::Need;
 
@@ -223,7 +224,9 @@ freeze-client = { target = "producer:chatters/0" }
     #[test]
     fn programs_are_told_what_each_fault_needs_and_whether_it_is_here() {
         let (read, means) = (read(SCENARIO), here_but(&[Need::PacketQueue]));
-        insta::assert_snapshot!(as_json(&read, &means));
+        let text = as_json(&read, &means);
+        insta::assert_snapshot!(text);
+        assert_documented("validate", &text);
     }
 
     #[test]

@@ -9,6 +9,15 @@ use crate::kafka::TopicPartition;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noted;
 
+/// What a key says that takes words of its own beside targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WordOrTarget<T> {
+    /// What the word means.
+    Word(T),
+    /// The target.
+    Target(Target),
+}
+
 /// The keys of one fault's table, `kind = { key = value }`. `Ok(None)`: the key is not there. Every value is read before
 /// any is used, so that all problems are told at once.
 pub trait Keys {
@@ -39,8 +48,8 @@ pub trait Keys {
     /// A rate in records a second, as the time that each of them takes, in nanoseconds.
     fn nanos_per_record(&mut self, key: &'static str) -> Result<Option<u64>, Noted>;
 
-    /// Free text.
-    fn text(&mut self, key: &'static str) -> Result<Option<String>, Noted>;
+    /// A partition of any topic, internal ones included.
+    fn any_partition(&mut self, key: &'static str) -> Result<Option<TopicPartition>, Noted>;
 
     /// A partition of one of the scenario's topics.
     fn partition(&mut self, key: &'static str) -> Result<Option<TopicPartition>, Noted>;
@@ -53,6 +62,13 @@ pub trait Keys {
 
     /// One word of a closed set.
     fn word<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Result<Option<T>, Noted>;
+
+    /// One word of a closed set, or else a target.
+    fn word_or_target<T: Clone>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&'static str, T)],
+    ) -> Result<Option<WordOrTarget<T>>, Noted>;
 
     /// Notes that a key is missing, with a line that would do.
     fn missing(&mut self, key: &'static str, example: &str) -> Noted;

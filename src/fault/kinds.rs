@@ -41,7 +41,7 @@ use super::lever::Moved;
 use super::{
     Action, Case, ClientAction, Course, Deed, Keys, Need, Noted, Question, Scene, State, Strikes, Stroke, Target,
 };
-use crate::kafka::{BrokerId, TopicPartition};
+use crate::kafka::BrokerId;
 
 /// What a fault says of itself. The methods are pure: whoever calls them does the asking and the doing.
 pub trait Fault: Serialize + DeserializeOwned {
@@ -110,11 +110,11 @@ pub trait Fault: Serialize + DeserializeOwned {
 
 /// Declares the closed set: the enum, and each method of [`Fault`] on it.
 macro_rules! fault_kinds {
-    ($($(#[$doc:meta])* $kind:ident($params:ty),)+) => {
+    ($($(#[doc = $doc:literal])* $kind:ident($params:ty),)+) => {
         /// What is done to the target.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum FaultKind {
-            $($(#[$doc])* $kind($params),)+
+            $($(#[doc = $doc])* $kind($params),)+
         }
 
         impl FaultKind {
@@ -124,6 +124,7 @@ macro_rules! fault_kinds {
             /// Each kind's word, the keys of its table, its means, and what it cannot do without.
             pub const ALL: &'static [FaultFacts] = &[$(FaultFacts {
                 name: <$params as Fault>::NAME,
+                about: concat!($($doc),*),
                 keys: <$params as Fault>::KEYS,
                 means: <$params as Fault>::MEANS,
                 needs: <$params as Fault>::NEEDS,
@@ -283,6 +284,8 @@ fault_kinds! {
 pub struct FaultFacts {
     /// Its word.
     pub name: &'static str,
+    /// What it does, in a sentence.
+    pub about: &'static str,
     /// The keys of its table.
     pub keys: &'static [&'static str],
     /// By which means it is injected.
@@ -327,15 +330,6 @@ impl<'de> Deserialize<'de> for FaultKind {
 /// A duration for people: `500ms`, `10s`.
 fn shown(millis: u64) -> String {
     if millis.is_multiple_of(1000) { format!("{}s", millis / 1000) } else { format!("{millis}ms") }
-}
-
-/// Reads `partition`.
-fn partition_of<K: Keys>(keys: &mut K) -> Result<Option<TopicPartition>, Noted> {
-    let Some(text) = keys.text("partition")? else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| {
-        let message = format!("`{text}` is not a partition");
-        keys.refuse(Some("partition"), message, "no topic and number", "write it as \"chat-0\"")
-    })
 }
 
 /// What a fault's own act moved: a leader or replicas.

@@ -120,10 +120,20 @@ fn values<'a, T: ArrowPrimitiveType>(
     column: &'static str,
 ) -> Result<&'a [T::Native], BadColumns> {
     let array = array::<T>(batch, column)?;
-    match (0..array.len()).find(|row| array.is_null(*row)) {
-        Some(row) if array.null_count() > 0 => Err(BadColumns::Null { column, row }),
-        _ => Ok(array.values()),
+    if array.null_count() == 0 {
+        return Ok(array.values());
     }
+    let row = (0..array.len()).find(|row| array.is_null(*row)).expect("one of them is null");
+    Err(BadColumns::Null { column, row })
+}
+
+/// Rows made one by one. Their room is taken at once, which collecting results does not do: this is done for every row of a history.
+fn made<R>(count: usize, row_at: impl Fn(usize) -> Result<R, BadColumns>) -> Result<Vec<R>, BadColumns> {
+    let mut rows = Vec::with_capacity(count);
+    for row in 0..count {
+        rows.push(row_at(row)?);
+    }
+    Ok(rows)
 }
 
 fn value_or_null<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
@@ -200,7 +210,7 @@ impl Columnar for SendRow {
                 broker: value_or_null(broker, row).map(BrokerId),
             })
         };
-        (0..batch.num_rows()).map(row_at).collect()
+        made(batch.num_rows(), row_at)
     }
 
     fn place(&self) -> (TopicIndex, Partition) {
@@ -269,7 +279,7 @@ impl Columnar for ReadRow {
                 bytes: bytes[row],
             })
         };
-        (0..batch.num_rows()).map(row_at).collect()
+        made(batch.num_rows(), row_at)
     }
 
     fn place(&self) -> (TopicIndex, Partition) {

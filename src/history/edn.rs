@@ -17,7 +17,7 @@
 //! - **The last operation** is an empty poll, because Jepsen looks for unseen records at the last poll, and counts what that
 //!   one brings as unseen where it knows of nothing that was sent.
 //!
-//! What has no counterpart there: faults; commits; what a witness reads, which waits for no transaction's end; and reads of corrupt, misplaced or foreign records, which name no value.
+//! What has no counterpart there: faults, and so what one of them deleted on purpose, which Jepsen's checker finds unseen; commits; what a witness reads, which waits for no transaction's end; and reads of corrupt, misplaced or foreign records, which name no value.
 //! They are left out, and [`Operations::left_out`] counts the reads.
 
 #[cfg(test)]

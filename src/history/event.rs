@@ -233,6 +233,9 @@ pub enum EventKind {
         scenario_crc32: u32,
         /// The CRC-32 of the run's `plan.json`.
         plan_crc32: u32,
+        /// The CRC-32 of what the scenario asks for, whatever it expects of it; `None` in older histories.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_crc32: Option<u32>,
     },
     /// A client was made.
     ProcessStarted {
@@ -443,6 +446,11 @@ pub enum EventKind {
         /// One range a partition.
         ranges: Vec<LogRange>,
     },
+    /// Every partition's first offset, read from the cluster once more when the drain had ended: retention may have moved it.
+    LogStarts {
+        /// One offset a partition.
+        starts: Vec<Position>,
+    },
     /// Where a reader stood when its drain ended.
     Drained {
         /// The reader: a group's member or a drain reader.
@@ -484,6 +492,11 @@ pub enum EventKind {
     HarnessError {
         /// What.
         message: String,
+    },
+    /// Something could not be undone or removed; whoever reads the run later must not take it for clean.
+    LeftBehind {
+        /// What.
+        what: String,
     },
     /// Always the last line of a whole history.
     RunEnded {

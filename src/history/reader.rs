@@ -12,6 +12,7 @@
 
 mod events;
 mod rows;
+mod sifted;
 mod stored;
 
 use std::collections::BTreeMap;
@@ -19,12 +20,12 @@ use std::path::{Path, PathBuf};
 
 use arrow_schema::ArrowError;
 
-use events::Survey;
+pub use sifted::{Scanned, Visitor};
 pub use stored::Stored;
 
 use super::columns::{BadColumns, Columnar};
 use super::recorder::Header;
-use super::{FORMAT_VERSION, History, PartitionHistory, ReadRow, ReplicaRow, SendRow, SourceRow};
+use super::{FORMAT_VERSION, History, PartitionHistory};
 use crate::kafka::{Partition, TopicIndex};
 
 /// Why a history cannot be read.
@@ -128,18 +129,9 @@ pub enum ReadError {
 
 /// Reads the whole history in a directory into memory.
 pub fn read(dir: &Path) -> Result<History, ReadError> {
-    let mut events = Vec::new();
-    let mut stored = Stored::open_with(dir, &mut |event| events.push(event))?;
-    // Lines of one time keep their order.
-    events.sort_by_key(|event| event.time_ns);
-    let mut partitions = empty_partitions(stored.header());
-    add_rows(&mut stored, &mut partitions, |partition, row: SendRow| partition.sends.push(row))?;
-    add_rows(&mut stored, &mut partitions, |partition, row: ReadRow| partition.reads.push(row))?;
-    add_rows(&mut stored, &mut partitions, |partition, row: SourceRow| partition.sources.push(row))?;
-    add_rows(&mut stored, &mut partitions, |partition, row: ReplicaRow| partition.replicas.push(row))?;
-    let closure = stored.closure();
-    let Survey { header, processes, .. } = stored.survey;
-    Ok(History { events, topics: header.topics, processes, partitions, closure })
+    let (mut stored, mut history) = Stored::open_bare(dir)?;
+    stored.load_all(&mut history)?;
+    Ok(history)
 }
 
 /// Adds all rows of one kind to their partitions.

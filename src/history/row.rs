@@ -40,6 +40,11 @@ impl SendRow {
     pub fn id(&self) -> RecordId {
         RecordId { process: self.process, sequence: self.sequence }
     }
+
+    /// How long it took in microseconds, from when it was due to when its outcome was known.
+    pub fn latency_us(&self) -> u32 {
+        u32::try_from(self.complete_ns.since(self.scheduled_ns) / 1_000).unwrap_or(u32::MAX)
+    }
 }
 
 /// One record as one reader saw it.
@@ -55,7 +60,7 @@ pub struct ReadRow {
     pub offset: Offset,
     /// The leader's epoch that the fetched batch carried; `None` when unknown.
     pub leader_epoch: Option<LeaderEpoch>,
-    /// When it came out of the client library.
+    /// When it came out of the client library; what came out of it together has one time.
     pub read_ns: TimeNs,
     /// What was found inside.
     pub status: ReadStatus,

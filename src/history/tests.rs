@@ -31,6 +31,7 @@ fn header() -> EventKind {
         partitions: vec![2, 1],
         scenario_crc32: 0,
         plan_crc32: 0,
+        asked_crc32: None,
     }
 }
 

@@ -1,21 +1,28 @@
 //! From a file's bytes to its text: unpacked where they are gzip, whatever the file is called.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
 
+use super::plain::plain;
 use super::read::ReadError;
 
 /// What every gzip file begins with.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// The text of a history, unpacked if it is packed.
+/// The text of a history, unpacked if it is packed, in numbers that the EDN reader reads.
 pub fn unpack(bytes: Vec<u8>) -> Result<String, ReadError> {
     let bytes = if bytes.starts_with(&GZIP_MAGIC) { gunzip(&bytes)? } else { bytes };
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         ReadError::NotUtf8 { line: valid.split(|byte| *byte == b'\n').count() }
-    })
+    })?;
+    let changed = match plain(&text) {
+        Cow::Borrowed(same) if same.len() == text.len() => None,
+        other => Some(other.into_owned()),
+    };
+    Ok(changed.unwrap_or(text))
 }
 
 fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, ReadError> {

@@ -1,17 +1,26 @@
 //! From a stored run and its verdict to a [`Report`]: everything that is counted, bucketed or looked up happens here, once.
 
+mod broker_log;
 mod cards;
 mod circumstances;
 mod faults;
 mod groups;
 mod incidents;
+mod lag;
 mod lanes;
 mod latency;
 mod partitions;
 mod seconds;
 
-use super::{PhaseSpan, Report};
+use std::sync::Arc;
+
+pub use broker_log::BrokerLog;
+
+use broker_log::BrokerLines;
+
+use super::{FaultBand, PhaseSpan, Report};
 use crate::anomaly::{Anomaly, CheckResult};
+use crate::history::tally::{Asked, Tally};
 use crate::history::{Closure, Environment, EventKind, History, ProcessRole};
 use crate::kafka::{ProcessId, TimeNs};
 use crate::plan::Plan;
@@ -42,16 +51,27 @@ pub struct Inputs<'a> {
     pub verdict: &'a Verdict,
     /// The checks, with every anomaly.
     pub results: &'a [CheckResult],
+    /// The brokers' own logs, where they were kept.
+    pub broker_logs: &'a [BrokerLog],
 }
 
 /// Makes the report. Pure: the same inputs give the same report. Takes any history, also an empty or a cut one.
 pub fn build(inputs: Inputs<'_>) -> Report {
     let history = inputs.history;
-    let end_ns = end_of(history);
-    let phases = phases(history, end_ns);
     let faults = faults::bands(history, inputs.verdict);
-    let partitions = partitions::reports(history, inputs.verdict, end_ns);
+    let tally = tally(history, &faults);
+    let end_ns = end_of(history, &tally);
+    let phases = phases(history, end_ns);
+    let partitions = partitions::reports(history, &tally, inputs.verdict, end_ns);
     let anomalies = anomalies(inputs.verdict, inputs.results);
+    let circumstances = circumstances::of_all(history, &anomalies, &phases, &faults, end_ns);
+    let mut cards = cards::cards(history, &anomalies);
+    let lines = BrokerLines::of(inputs.broker_logs, inputs.environment);
+    for card in &mut cards {
+        card.log = lines.around(&anomalies[card.anomaly], circumstances[card.anomaly].as_ref());
+    }
+    let mut seconds = seconds::series((history, &tally), end_ns, &phases, &faults);
+    lag::mark((history, &tally), inputs.scenario, &mut seconds);
     Report {
         verdict: inputs.verdict.clone(),
         description: inputs.scenario.description.clone(),
@@ -62,15 +82,17 @@ pub fn build(inputs: Inputs<'_>) -> Report {
             Closure::Whole => None,
             Closure::Cut(missing) => Some(missing.clone()),
         },
+        left_behind: left_behind(history),
         end_ns,
-        seconds: seconds::series(history, end_ns, &phases, &faults),
-        max_in_flight: seconds::max_in_flight(history, end_ns),
+        max_in_flight: tally.sends.in_flight.most(),
         brokers: lanes::brokers(history, inputs.plan, known_brokers(&inputs.scenario.cluster), end_ns),
-        groups: groups::reports(history, inputs.scenario),
-        latencies: latency::windows(history, end_ns, &phases, &faults),
-        cards: cards::cards(history, &anomalies),
-        circumstances: circumstances::of_all(history, &anomalies, &phases, &faults, end_ns),
+        controllers: lanes::controllers(history, end_ns),
+        groups: groups::reports((history, &tally), inputs.scenario, end_ns),
+        latencies: latency::windows(&tally, end_ns, &phases, &faults),
+        cards,
+        circumstances,
         incidents: incidents::incidents(history),
+        seconds,
         phases,
         faults,
         partitions,
@@ -84,14 +106,27 @@ fn known_brokers(cluster: &ClusterSpec) -> Vec<i32> {
     if unnamed { Vec::new() } else { cluster.broker_ids() }
 }
 
+/// What the run could not undo or remove, as it said itself at its end.
+fn left_behind(history: &History) -> Option<String> {
+    history.events.iter().rev().find_map(|event| match &event.kind {
+        EventKind::LeftBehind { what } => Some(what.clone()),
+        _ => None,
+    })
+}
+
+/// What was counted of the rows: as they went by when the history was read, else now.
+fn tally(history: &History, faults: &[FaultBand]) -> Arc<Tally> {
+    history.tally.clone().unwrap_or_else(|| {
+        let end = history.events.iter().map(|event| event.time_ns).max().unwrap_or(TimeNs(0));
+        let asked = Asked { faults: faults.iter().map(|fault| fault.span(end)).collect(), ..Asked::of_phases(history) };
+        Arc::new(Tally::of(history, &asked))
+    })
+}
+
 /// The time of the last thing recorded.
-fn end_of(history: &History) -> TimeNs {
+fn end_of(history: &History, tally: &Tally) -> TimeNs {
     let events = history.events.iter().map(|event| event.time_ns);
-    let rows = history.partitions.values().flat_map(|partition| {
-        let sends = partition.sends.iter().map(|send| send.complete_ns);
-        sends.chain(partition.reads.iter().map(|read| read.read_ns))
-    });
-    TimeNs(events.chain(rows).map(|time| time.0).max().unwrap_or(0).min(LONGEST_NS))
+    TimeNs(events.chain([tally.last()]).map(|time| time.0).max().unwrap_or(0).min(LONGEST_NS))
 }
 
 /// Each phase lasts until the next begins; the last one until the end of the run.

@@ -37,6 +37,10 @@ pub fn summary(report: &Report) -> Vec<u8> {
     put("latency_p50_ms", cell(latency.map(|latency| millis(latency.p50_us))));
     put("latency_p99_ms", cell(latency.map(|latency| millis(latency.p99_us))));
     put("latency_max_ms", cell(latency.map(|latency| millis(latency.max_us))));
+    for line in &verdict.rates {
+        put(&format!("rate_{}_asked", line.producers), line.asked_per_second.to_string());
+        put(&format!("rate_{}_sent", line.producers), line.sent_per_second.to_string());
+    }
     for line in &verdict.checks {
         put(&format!("check_{}_found", line.check), line.found.to_string());
     }
@@ -58,6 +62,8 @@ pub fn timeline(report: &Report) -> Vec<u8> {
         "latency_max_ms",
         "under_replicated_partitions",
         "faults_in_force",
+        "unread",
+        "lag_ms",
     ]);
     for second in &report.seconds {
         let faults: Vec<&str> = second.faults.iter().map(|fault| fault.0.as_str()).collect();
@@ -74,6 +80,8 @@ pub fn timeline(report: &Report) -> Vec<u8> {
             cell(second.latency.map(|latency| millis(latency.max_us))),
             cell(second.under_replicated),
             faults.join(" "),
+            cell(second.unread),
+            cell(second.lag_ms),
         ]);
     }
     table.bytes()
@@ -187,9 +195,14 @@ pub fn anomalies(report: &Report) -> Vec<u8> {
         "isr",
         "owners",
         "faults_in_force",
+        "acked_by",
+        "reader",
+        "read_ms",
+        "read_leader_epoch",
     ]);
     for (anomaly, circumstances) in report.anomalies.iter().zip(&report.circumstances) {
-        table.row(anomaly_row(anomaly).into_iter().chain(circumstances_row(circumstances.as_ref())));
+        let then = circumstances_row(circumstances.as_ref());
+        table.row(anomaly_row(anomaly).into_iter().chain(then).chain(reading_row(anomaly)));
     }
     table.bytes()
 }
@@ -208,6 +221,15 @@ fn anomaly_row(anomaly: &Anomaly) -> [String; 12] {
         cell(anomaly.ack_ns.map(exact_millis)),
         cell(anomaly.group.as_deref()),
         anomaly.explanation.clone(),
+    ]
+}
+
+fn reading_row(anomaly: &Anomaly) -> [String; 4] {
+    [
+        cell(anomaly.acked_by.map(|broker| broker.0)),
+        cell(anomaly.reader.as_deref()),
+        cell(anomaly.read_ns.map(exact_millis)),
+        cell(anomaly.leader_epoch.map(|epoch| epoch.0)),
     ]
 }
 
@@ -341,7 +363,7 @@ mod tests {
             }
         }
         for line in text(summary(&report)).lines().skip(1).filter(|line| !line.starts_with("check_")) {
-            let metric = line.split(',').next().expect("a metric");
+            let metric = line.split(',').next().expect("a metric").replace("chatters", "<producers>");
             assert!(documentation.contains(&format!("| `{metric}` |")), "{metric} is not in docs/csv.md");
         }
     }

@@ -10,7 +10,9 @@ use super::{Inputs, Report, build};
 use crate::anomaly::{CheckName, CheckResult, Expectation};
 use crate::fault::kinds::kill::Kill;
 use crate::fault::{FaultId, FaultKind, Signal, Target};
-use crate::history::{Closure, Environment, Event, EventKind, History, PartitionHistory, Phase, ProcessRole, SendRow};
+use crate::history::{
+    Closure, Environment, Event, EventKind, History, PartitionHistory, Phase, ProcessRole, Seal, SendRow,
+};
 use crate::kafka::{Offset, Outcome, Partition, ProcessId, Sequence, TimeNs, TopicIndex, TopicPartition};
 use crate::plan::{ClientSeed, Plan, PlannedPhases, PlannedSafety, PlannedStart, Step};
 use crate::scenario::{
@@ -43,6 +45,23 @@ pub(crate) fn inconclusive() -> Report {
     let history = world.history();
     let verdict = judged::inconclusive(&history);
     report("pause-controller", &history, &verdict, &[])
+}
+
+/// No engine answered, so that nothing ever began.
+pub(crate) fn aborted() -> Report {
+    let message = "no Docker engine answers: connection refused".to_owned();
+    let ended = EventKind::RunEnded { sends: 0, reads: 0, seal: Seal::default() };
+    let events = vec![phase(40, Phase::Start), at(900, EventKind::HarnessError { message }), at(910, ended)];
+    let history = History { events, closure: Closure::Whole, ..bare(Vec::new()) };
+    report("kill-one", &history, &judged::aborted(), &[])
+}
+
+/// A run that found nothing wrong, and could not remove a container.
+pub(crate) fn unclean() -> Report {
+    let mut history = World { seconds: 54, ..World::default() }.history();
+    history.events.push(at(53_690, EventKind::LeftBehind { what: "container wiber-x-kafka-2".to_owned() }));
+    let verdict = judged::valid(&history);
+    report("kill-one", &history, &verdict, &[])
 }
 
 /// Two hours, so that charts must be thinned out.
@@ -119,6 +138,7 @@ fn bare(sends: Vec<SendRow>) -> History {
         processes: BTreeMap::new(),
         partitions,
         closure: Closure::Cut("there is no run-ended event".to_owned()),
+        tally: None,
     }
 }
 
@@ -133,6 +153,7 @@ fn report(name: &str, history: &History, verdict: &Verdict, results: &[CheckResu
         environment: &environment(),
         verdict: &verdict,
         results,
+        broker_logs: &[],
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Symbols and words carry the meaning; colour only repeats it. Text from scenarios and brokers cannot move the cursor.
 
+pub mod compare;
 mod paint;
 mod suite;
 
@@ -157,6 +158,12 @@ fn figures(report: &Report, page: &mut Page) {
         format::count(counts.read),
         format::count(counts.read_distinct)
     ));
+    for line in &report.verdict.rates {
+        page.line(&format!(
+            "  rate          {:.0} a second of {:.0} that {} were asked for",
+            line.sent_per_second, line.asked_per_second, line.producers
+        ));
+    }
     page.line(&format!("  availability  {}", availability(report)));
     let latency = report.latencies.iter().find(|window| window.window == Window::Run).and_then(|w| w.latency);
     if let Some(latency) = latency {
@@ -186,26 +193,45 @@ fn availability(report: &Report) -> String {
 /// The last lines, which scroll away last: what was wrong, where to read on, how to see it again.
 fn closing(report: &Report, page: &mut Page, dir: &Path) {
     page.line("");
-    let failed = report.verdict.outcome != RunOutcome::Pass;
-    if let Some(anomaly) = report.anomalies.first().filter(|_| report.verdict.outcome == RunOutcome::Fail) {
-        page.ink(Ink::Bad, &format!("{}:", anomaly.check));
-        page.line(&format!(" {}", anomaly.explanation));
-        let more = report.anomalies_found().saturating_sub(1);
-        if more > 0 {
-            let file = dir.join("anomalies.csv");
-            page.line(&format!("{} more in {}", format::count(more), file.display()));
+    match report.verdict.outcome {
+        RunOutcome::Pass => {}
+        RunOutcome::Fail => failure(report, page, dir),
+        RunOutcome::Inconclusive => {
+            page.ink(Ink::Doubtful, "inconclusive:");
+            page.line(&format!(" {}", first_reason(&report.verdict)));
         }
     }
     page.line(&format!("report: {}", dir.join("report.html").display()));
-    if failed {
+    if report.verdict.outcome != RunOutcome::Pass {
         let scenario = dir.join("scenario.toml").display().to_string();
         page.line(&format!("repeat: {}", report.reproduce_command(&scenario)));
+    }
+}
+
+/// The first anomaly that the scenario does not allow; where there is none, because something required was not seen or took too
+/// long, what decided instead.
+fn failure(report: &Report, page: &mut Page, dir: &Path) {
+    let verdict = &report.verdict;
+    let broken = |check| {
+        let line = verdict.checks.iter().find(|line| line.check == check);
+        line.is_some_and(|line| Standing::of_check(line, verdict) == Standing::Broken)
+    };
+    let Some(anomaly) = report.anomalies.iter().find(|anomaly| broken(anomaly.check)) else {
+        page.ink(Ink::Bad, "failed:");
+        return page.line(&format!(" {}", first_reason(verdict)));
+    };
+    page.ink(Ink::Bad, &format!("{}:", anomaly.check));
+    page.line(&format!(" {}", anomaly.explanation));
+    let more = report.anomalies_found().saturating_sub(1);
+    if more > 0 {
+        page.line(&format!("{} more in {}", format::count(more), dir.join("anomalies.csv").display()));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anomaly::CheckName;
     use crate::report::fixture;
 
     fn dir() -> &'static Path {
@@ -225,6 +251,33 @@ mod tests {
     #[test]
     fn an_inconclusive_run_says_why_nobody_can_tell() {
         insta::assert_snapshot!("inconclusive_plain", render(&fixture::inconclusive(), Style::Plain, dir()));
+    }
+
+    /// What stands below the last empty line.
+    fn last_lines(report: &Report) -> String {
+        let page = render(report, Style::Plain, dir());
+        page.rsplit("\n\n").next().expect("a split has a last part").to_owned()
+    }
+
+    #[test]
+    fn an_anomaly_that_is_allowed_is_not_named_as_the_failure() {
+        let mut report = fixture::invalid();
+        report.anomalies.sort_by_key(|anomaly| anomaly.check != CheckName::Duplicate);
+        assert_eq!(report.anomalies[0].check, CheckName::Duplicate);
+        assert!(last_lines(&report).starts_with("lost-write: "), "{}", last_lines(&report));
+    }
+
+    #[test]
+    fn a_failure_without_an_anomaly_ends_with_what_decided() {
+        let mut report = fixture::valid();
+        report.verdict.outcome = RunOutcome::Fail;
+        report.verdict.exit_code = 3;
+        report.verdict.reasons.insert(0, "unavailability was 9.100 s; at most 5.000 s is fine.".to_owned());
+        insta::assert_snapshot!(last_lines(&report), @r"
+        failed: unavailability was 9.100 s; at most 5.000 s is fine.
+        report: reports/some/20260301T120000Z-42/report.html
+        repeat: wiber-chaos run reports/some/20260301T120000Z-42/scenario.toml --seed 42
+        ");
     }
 
     #[test]

@@ -42,6 +42,15 @@ pub fn write_all(report: &Report, dir: &Path) -> Result<Vec<PathBuf>, WriteError
     Ok(paths)
 }
 
+/// Writes one page beside the reports of runs, over one that is there.
+pub fn write_page(path: &Path, text: &str) -> Result<(), WriteError> {
+    let failed = |source| WriteError { path: path.to_owned(), source };
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| failed(io::Error::new(io::ErrorKind::InvalidInput, "this names no file")))?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    replace(dir, name, text.as_bytes()).map_err(failed)
+}
+
 /// Puts a file in its place in one step.
 fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let beside = dir.join(format!(".{name}.{}.part", std::process::id()));

@@ -116,6 +116,12 @@ impl RunDirectory {
         fs::read_to_string(&path).map_err(|source| failed("read", &path, source))
     }
 
+    /// Reads a file as it is.
+    pub fn read_bytes(&self, name: &str) -> Result<Vec<u8>, DirectoryError> {
+        let path = self.path.join(name);
+        fs::read(&path).map_err(|source| failed("read", &path, source))
+    }
+
     /// Reads a JSON file.
     pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, DirectoryError> {
         let text = self.read(name)?;

@@ -1,11 +1,14 @@
 //! A stored run, judged: history, checks, verdict, reports. Needs the run's directory and nothing else.
 
 use crate::check;
-use crate::history::reader::{self, ReadError};
-use crate::history::{Environment, EventKind, History};
+use crate::check::sieve::Run;
+use crate::history::reader::ReadError;
+use crate::history::{Environment, Event, EventKind, History};
+use crate::kafka::BrokerId;
 use crate::plan::{self, Plan};
-use crate::report::{self, Inputs, WriteError};
+use crate::report::{self, BrokerLog, Inputs, WriteError};
 use crate::run::directory::{DirectoryError, RunDirectory};
+use crate::run::sift;
 use crate::scenario::{self, Scenario, ScenarioError};
 use crate::verdict::{self, Verdict};
 
@@ -47,9 +50,6 @@ pub enum JudgeError {
     Write(#[from] WriteError),
 }
 
-/// What a reader of a verdict must know whose expectations were written after the run.
-const EDITED: &str = "scenario.toml was changed after the run: this is judged by what it says now.";
-
 /// What of a run's inputs is not what it was when the run began.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Edited {
@@ -69,17 +69,22 @@ fn compare(history: &History, scenario_toml: &str, plan_json: &str) -> Result<Ed
     Ok(if same { Edited::Nothing } else { Edited::Scenario })
 }
 
-/// Whether a scenario asks for the run that there is: the same name, topics and plan.
+/// Whether a scenario asks for the run that there is: everything but what it expects is the same. Older histories tell of the name,
+/// the topics and the plan only.
 fn asks_for(scenario: &Scenario, plan: &Plan, history: &History) -> bool {
     let topics: Vec<&String> = scenario.topics.iter().map(|topic| &topic.name).collect();
-    let same_name = history
-        .events
-        .iter()
-        .any(|event| matches!(&event.kind, EventKind::RunStarted { scenario: name, .. } if *name == scenario.name));
-    same_name && topics == history.topics.iter().collect::<Vec<_>>() && plan::plan(scenario, plan.seed) == *plan
+    let started = |event: &Event| match &event.kind {
+        EventKind::RunStarted { scenario: name, asked_crc32, .. } => {
+            *name == scenario.name && asked_crc32.is_none_or(|asked| asked == scenario.asked_crc32())
+        }
+        _ => false,
+    };
+    history.events.iter().any(started)
+        && topics == history.topics.iter().collect::<Vec<_>>()
+        && plan::plan(scenario, plan.seed) == *plan
 }
 
-/// Reads a run, checks it, and writes its verdict and reports anew. The same run gives the same bytes.
+/// Reads a run and checks it; writes nothing.
 pub fn judge(directory: &RunDirectory) -> Result<Judged, JudgeError> {
     let scenario_toml = directory.read("scenario.toml")?;
     let scenario = scenario::parse("scenario.toml", &scenario_toml)?.scenario;
@@ -87,7 +92,7 @@ pub fn judge(directory: &RunDirectory) -> Result<Judged, JudgeError> {
     let plan: Plan = directory.read_json("plan.json")?;
     // A run that died before its cluster was ready has none; what is known of it is still worth a report.
     let environment: Environment = directory.read_json("environment.json").unwrap_or_default();
-    let history = reader::read(&directory.history())?;
+    let history = sift::read(&directory.history(), Run { scenario: &scenario, plan: &plan })?;
     let edited = compare(&history, &scenario_toml, &plan_json)?;
     if edited == Edited::Scenario && !asks_for(&scenario, &plan, &history) {
         return Err(JudgeError::AnotherScenario);
@@ -96,8 +101,11 @@ pub fn judge(directory: &RunDirectory) -> Result<Judged, JudgeError> {
     let mut verdict = verdict::judge(&history, &scenario, &plan, &results);
     if edited == Edited::Scenario {
         // Second, so that the first still says what follows.
-        verdict.reasons.insert(1, EDITED.to_owned());
+        verdict.reasons.insert(1, verdict::EDITED.to_owned());
     }
+    // They may be large, and only anomalies are shown with them.
+    let has_anomalies = results.iter().any(|result| result.found > 0);
+    let broker_logs = if has_anomalies { broker_logs(directory, &environment) } else { Vec::new() };
     let report = report::build(Inputs {
         history: &history,
         scenario: &scenario,
@@ -106,7 +114,25 @@ pub fn judge(directory: &RunDirectory) -> Result<Judged, JudgeError> {
         environment: &environment,
         verdict: &verdict,
         results: &results,
+        broker_logs: &broker_logs,
     });
-    report::write_all(&report, directory.path())?;
     Ok(Judged { directory: directory.clone(), verdict, report, unclean: None })
+}
+
+/// The brokers' logs that the run kept. They only illustrate: one that is missing, or is no text, takes nothing from a verdict.
+fn broker_logs(directory: &RunDirectory, environment: &Environment) -> Vec<BrokerLog> {
+    let id = |line: &String| line.strip_prefix("broker-")?.split(' ').next()?.parse().ok().map(BrokerId);
+    let kept = |broker: BrokerId| {
+        let bytes = directory.read_bytes(&format!("logs/{broker}.log")).ok()?;
+        Some(BrokerLog { broker, text: String::from_utf8_lossy(&bytes).into_owned() })
+    };
+    environment.brokers.iter().filter_map(id).filter_map(kept).collect()
+}
+
+impl Judged {
+    /// Writes the verdict and the reports into the run's directory, over those that are there. The same run gives the same bytes.
+    pub fn write(&self) -> Result<(), JudgeError> {
+        report::write_all(&self.report, self.directory.path())?;
+        Ok(())
+    }
 }

@@ -22,6 +22,7 @@ use crate::fault::{ClientAction, FaultId};
 use crate::history::clock::Clock;
 use crate::history::recorder::{Recorder, RecorderError, RecorderHandle};
 use crate::history::{Environment, EventKind, FORMAT_VERSION, Phase};
+use crate::kafka::TopicPartition;
 use crate::nemesis::roll::Roll;
 use crate::nemesis::{Disturbance, Nemesis};
 use crate::plan::{self, Plan};
@@ -30,7 +31,7 @@ use crate::run::observer::Observer;
 use crate::run::{Options, RunError, Source, chain};
 use crate::scenario::{ClusterKind, Scenario};
 use crate::workload::apart::{Apart, Clients};
-use crate::workload::{Workload, drain};
+use crate::workload::{Workload, drain, ends};
 
 /// The cluster as everybody in a run shares it.
 pub(super) type SharedCluster = Arc<dyn Cluster>;
@@ -52,6 +53,9 @@ const DRAIN_READERS: u32 = 2;
 const FLUSH_LIMIT: Duration = Duration::from_secs(75);
 /// How long the coordinators may take to end what producers left open. Whatever is open then shows at the end offsets.
 const LEFTOVERS_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the brokers may take to tell once more where the logs begin.
+const STARTS_LIMIT: Duration = Duration::from_secs(15);
 
 /// How often the recorder is asked whether it still can write.
 const DISK_INTERVAL: Duration = Duration::from_secs(1);
@@ -133,6 +137,7 @@ impl Stage {
             partitions: scenario.topics.iter().map(|topic| topic.partitions).collect(),
             scenario_crc32: crc32fast::hash(source.text.as_bytes()),
             plan_crc32: crc32fast::hash(directory.read("plan.json")?.as_bytes()),
+            asked_crc32: Some(source.scenario.asked_crc32()),
         };
         let tap = options.live.as_ref().map(|live| live.events.clone());
         let recorder = Recorder::create(&directory.make("history")?, clock, header, tap)?;
@@ -331,11 +336,25 @@ impl Stage {
             let (ids, fresh) = (workload.ids(), workload.drain_readers(DRAIN_READERS));
             // Side by side, because neither may use up the other's time: a group that is stuck is no reason not to read the
             // logs, and the fresh readers are the evidence that everything else rests on.
-            std::thread::scope(|scope| {
+            let drained = std::thread::scope(|scope| {
                 let readers = scope.spawn(|| drain::drain(&access, &ranges, &fresh, &ids, &handle, limit));
                 workload.drain_groups(&ranges, limit);
                 readers.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
+            });
+            // What retention removed while the logs were read is not lost.
+            let read: Vec<TopicPartition> = ranges.iter().map(|range| range.partition.clone()).collect();
+            // What keeps the drain from being complete is told beside what keeps its starts from being known.
+            let untold = match ends::log_starts(&access, &read, STARTS_LIMIT) {
+                Ok((starts, missing)) => {
+                    handle.event(EventKind::LogStarts { starts });
+                    missing
+                }
+                Err(error) => vec![error],
+            };
+            for error in &untold {
+                handle.event(EventKind::HarnessError { message: chain(error) });
+            }
+            drained
         })
         .await;
         if let Err(error) = drained {
@@ -385,10 +404,13 @@ impl Stage {
         {
             lock(&self.unclean).push(error.to_string());
         }
+        let left = Some(lock(&self.unclean).join("; ")).filter(|left| !left.is_empty());
+        if let Some(what) = left.clone() {
+            self.handle.event(EventKind::LeftBehind { what });
+        }
         let recorder = lock(&self.recorder).take();
         let history = recorder.map_or(Ok(()), |recorder| recorder.finish().map(drop));
-        let left = lock(&self.unclean).join("; ");
-        Cleared { left: Some(left).filter(|left| !left.is_empty()), history }
+        Cleared { left, history }
     }
 
     /// Removes whatever the ledger knows of, for a start that was broken off in the middle.

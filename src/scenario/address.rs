@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::problem::Problems;
 use super::read::{At, FromToml, span_of};
+use super::schema::shape;
 use crate::kafka::{BrokerId, Endpoint};
 
 /// What `containers` looks like.
@@ -20,6 +22,10 @@ impl FromToml for Endpoint {
             problems.refuse(&value.span(), message, error.reason, "write host:port, such as \"localhost:9092\"");
         };
         text.parse().map_err(refuse).ok()
+    }
+
+    fn schema() -> Value {
+        shape::endpoint()
     }
 }
 
@@ -49,6 +55,10 @@ impl FromToml for Containers {
             }
         }
         (read.len() == table.len()).then_some(Self(read))
+    }
+
+    fn schema() -> Value {
+        shape::containers()
     }
 }
 

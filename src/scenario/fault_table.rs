@@ -10,7 +10,7 @@ use super::leaf::{ByteRate, Bytes, Properties, Ratio, choice};
 use super::problem::{Problems, Span};
 use super::read::{At, Field, FromToml, field, span_of};
 use super::suggest::{listed, nearest};
-use crate::fault::{FaultFacts, FaultId, FaultKind, Keys, Noted, Target};
+use crate::fault::{FaultFacts, FaultId, FaultKind, Keys, Noted, Target, WordOrTarget};
 use crate::kafka::TopicPartition;
 use crate::scenario::Rate;
 
@@ -106,6 +106,15 @@ impl TableKeys<'_> {
         Ok(self.get(key)?.map(|at| at.value))
     }
 
+    fn partition_at(&mut self, key: &'static str) -> Result<Option<At<TopicPartition>>, Noted> {
+        let Some(At { value, span }) = self.get::<String>(key)? else { return Ok(None) };
+        let Ok(partition) = value.parse::<TopicPartition>() else {
+            let message = format!("`{value}` is not a partition");
+            return Err(self.refuse(Some(key), message, "no topic and number", "write it as \"chat-0\""));
+        };
+        Ok(Some(At { value: partition, span }))
+    }
+
     /// Has it looked up whether the scenario has this partition.
     fn concerns(&mut self, partition: TopicPartition, span: Span) {
         self.targets.push(At { value: Target::Leader(partition), span });
@@ -184,18 +193,14 @@ impl Keys for TableKeys<'_> {
         }
     }
 
-    fn text(&mut self, key: &'static str) -> Result<Option<String>, Noted> {
-        self.value(key)
+    fn any_partition(&mut self, key: &'static str) -> Result<Option<TopicPartition>, Noted> {
+        Ok(self.partition_at(key)?.map(|at| at.value))
     }
 
     fn partition(&mut self, key: &'static str) -> Result<Option<TopicPartition>, Noted> {
-        let Some(text) = self.get::<String>(key)? else { return Ok(None) };
-        let Ok(partition) = text.value.parse::<TopicPartition>() else {
-            let message = format!("`{}` is not a partition", text.value);
-            return Err(self.refuse(Some(key), message, "no topic and number", "write it as \"chat-0\""));
-        };
-        self.concerns(partition.clone(), text.span);
-        Ok(Some(partition))
+        let Some(At { value, span }) = self.partition_at(key)? else { return Ok(None) };
+        self.concerns(value.clone(), span);
+        Ok(Some(value))
     }
 
     fn topic(&mut self, key: &'static str) -> Result<Option<String>, Noted> {
@@ -214,6 +219,19 @@ impl Keys for TableKeys<'_> {
             return self.value::<String>(key).map(|_| None);
         };
         choice(key, value, self.problems, choices).map(Some).ok_or(Noted)
+    }
+
+    fn word_or_target<T: Clone>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&'static str, T)],
+    ) -> Result<Option<WordOrTarget<T>>, Noted> {
+        let found = self.table.iter().find(|(name, _)| name.get_ref() == key);
+        let text = found.and_then(|(_, value)| value.get_ref().as_str());
+        match text.and_then(|text| choices.iter().find(|(word, _)| *word == text)) {
+            Some((_, meant)) => Ok(Some(WordOrTarget::Word(meant.clone()))),
+            None => Ok(self.target(key)?.map(WordOrTarget::Target)),
+        }
     }
 
     fn missing(&mut self, key: &'static str, example: &str) -> Noted {

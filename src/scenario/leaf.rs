@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::address::is_reference;
 use super::problem::Problems;
 use super::read::{At, FromToml, integer, span_of};
+use super::schema::{self, shape};
 use super::suggest::{listed, nearest};
 use super::units::{self, NotAQuantity};
 use super::{ClusterKind, CommitMode, EmptyTarget, Metric, OffsetsCommitted, Rate, Spread};
@@ -24,6 +26,10 @@ impl FromToml for String {
         }
         text.map(str::to_owned)
     }
+
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
 }
 
 impl FromToml for bool {
@@ -33,6 +39,10 @@ impl FromToml for bool {
             problems.wrong_type(key, value, "true or false", "write it without quotes");
         }
         flag
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
     }
 }
 
@@ -49,6 +59,10 @@ impl FromToml for u64 {
         }
         read
     }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0 })
+    }
 }
 
 impl FromToml for u32 {
@@ -60,6 +74,10 @@ impl FromToml for u32 {
             problems.refuse(&value.span(), message, "out of range", "write a whole number below 4294967296");
         }
         read
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX })
     }
 }
 
@@ -77,6 +95,10 @@ impl<T: FromToml> FromToml for Vec<At<T>> {
         let read = |item| T::from_toml(key, item, problems).map(|value| At { value, span: span_of(item) });
         let (count, read) = (items.len(), items.iter().filter_map(read).collect::<Vec<_>>());
         (read.len() == count).then_some(read)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "array", "items": T::schema() })
     }
 }
 
@@ -113,17 +135,29 @@ impl FromToml for Duration {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         quantity(key, value, problems, "a duration", units::duration)
     }
+
+    fn schema() -> Value {
+        shape::duration()
+    }
 }
 
 impl FromToml for Spread {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         quantity(key, value, problems, "a duration", units::duration_range).map(|(least, most)| Self { least, most })
     }
+
+    fn schema() -> Value {
+        shape::duration_range()
+    }
 }
 
 impl FromToml for Rate {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         quantity(key, value, problems, "records a second", units::rate)
+    }
+
+    fn schema() -> Value {
+        shape::rate()
     }
 }
 
@@ -135,6 +169,10 @@ impl FromToml for Bytes {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         quantity(key, value, problems, "a size", units::size).map(Self)
     }
+
+    fn schema() -> Value {
+        shape::size()
+    }
 }
 
 /// A rate in bytes a second.
@@ -144,6 +182,10 @@ pub struct ByteRate(pub u64);
 impl FromToml for ByteRate {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         quantity(key, value, problems, "bytes or bits a second", units::byte_rate).map(Self)
+    }
+
+    fn schema() -> Value {
+        shape::byte_rate()
     }
 }
 
@@ -155,6 +197,10 @@ impl FromToml for Ratio {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         quantity(key, value, problems, "a share", units::ratio).map(Self)
     }
+
+    fn schema() -> Value {
+        shape::ratio()
+    }
 }
 
 /// A range of sizes in bytes, both ends included.
@@ -164,6 +210,10 @@ pub struct ByteRange(pub u64, pub u64);
 impl FromToml for ByteRange {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         quantity(key, value, problems, "a size", units::size_range).map(|(low, high)| Self(low, high))
+    }
+
+    fn schema() -> Value {
+        shape::size_range()
     }
 }
 
@@ -193,6 +243,10 @@ macro_rules! choices {
         impl FromToml for $kind {
             fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
                 choice(key, value, problems, &[$(($word, $choice)),+])
+            }
+
+            fn schema() -> Value {
+                shape::words([$($word),+])
             }
         }
     };
@@ -225,6 +279,10 @@ choices!(Expectation:
 impl FromToml for Metric {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         choice(key, value, problems, &Metric::ALL.map(|metric| (metric.name(), metric)))
+    }
+
+    fn schema() -> Value {
+        shape::words(Metric::ALL.map(Metric::name))
     }
 }
 
@@ -259,6 +317,10 @@ impl FromToml for Target {
         let label = if error.reason.starts_with("expected") { "no such target" } else { error.reason.as_str() };
         problems.refuse(&value.span(), format!("`{text}` is not a target"), label, &help);
         None
+    }
+
+    fn schema() -> Value {
+        shape::target(shape::Among::All)
     }
 }
 
@@ -330,6 +392,10 @@ impl FromToml for Properties {
         properties.collect("", table, problems);
         Some(properties)
     }
+
+    fn schema() -> Value {
+        shape::properties()
+    }
 }
 
 /// `[expect]`: what is expected of which check.
@@ -354,5 +420,9 @@ impl FromToml for Expectations {
             }
         }
         Some(Self(read))
+    }
+
+    fn schema() -> Value {
+        schema::expectations()
     }
 }

@@ -29,6 +29,11 @@ impl Problem {
         &self.message
     }
 
+    /// Whether it refuses the scenario.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     /// `error`, or `warning` when it refuses nothing.
     pub fn severity_name(&self) -> &'static str {
         match self.severity {
@@ -44,8 +49,7 @@ impl Problem {
 
     /// The line it stands in, counted from 1.
     pub fn line(&self) -> usize {
-        let start = self.labels.first().map_or(0, |(span, _)| span.start);
-        self.source.inner().as_bytes().iter().take(start).filter(|byte| **byte == b'\n').count() + 1
+        line_of(self.source.inner(), self.start())
     }
 
     /// Adds a second place that belongs to the problem.
@@ -98,6 +102,11 @@ impl Diagnostic for Problem {
             |(span, label): &(Span, String)| LabeledSpan::new(Some(label.clone()), span.start, span.end - span.start);
         Some(Box::new(self.labels.iter().map(labelled)))
     }
+}
+
+/// The line of a text, counted from 1, in which its byte `start` stands.
+pub(super) fn line_of(text: &str, start: usize) -> usize {
+    text.as_bytes().iter().take(start).filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// A place in a file, for what is found out about it later, by others.
@@ -161,7 +170,7 @@ impl Problems {
 
     /// Whether anything refuses the scenario.
     pub(super) fn any_error(&self) -> bool {
-        self.list.iter().any(|problem| problem.severity == Severity::Error)
+        self.list.iter().any(Problem::is_error)
     }
 
     /// Notes a secret: no message shows what stands there, although it shows the line.

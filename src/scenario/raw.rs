@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -12,7 +13,7 @@ use super::fault_table::{self, RawKind};
 use super::leaf::{ByteRange, Bytes, Expectations, Properties, Ratio};
 use super::problem::{Problems, Span};
 use super::read::{At, FromToml, TOP_LEVEL_KEYS, raw_table};
-use super::{ClusterKind, CommitMode, EmptyTarget, Metric, OffsetsCommitted, Rate, Spread};
+use super::{ClusterKind, CommitMode, EmptyTarget, Metric, OffsetsCommitted, Rate, Spread, schema};
 use crate::fault::{FaultId, FaultKind};
 use crate::kafka::Endpoint;
 
@@ -87,7 +88,7 @@ raw_table! {
         faults = "fault": Vec<At<RawFault>>,
         /// What bounds their harm. Without it: nothing.
         safety = "safety": RawSafety,
-        /// What is expected of each check. Without it: `forbidden`.
+        /// What is expected of each check; one that is not named is forbidden to find anything.
         expect = "expect": Expectations,
         /// How much evidence a verdict needs.
         evidence = "evidence": RawEvidence,
@@ -264,6 +265,15 @@ pub struct RawFault {
     pub meant: Option<&'static str>,
 }
 
+impl RawFault {
+    /// Where it stands when the fault starts; the table where that stands nowhere.
+    pub fn start_span(&self) -> &Span {
+        let RawWhen { at, after, every, .. } = &self.when;
+        let start = at.get().map(|at| &at.span).or(after.get().map(|after| &after.span));
+        start.or(every.get().map(|every| &every.span)).unwrap_or(&self.span)
+    }
+}
+
 impl FromToml for RawFault {
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         let when = RawWhen::from_toml(key, value, problems)?;
@@ -272,6 +282,10 @@ impl FromToml for RawFault {
         let kinds = fault_table::read_kinds(table, &id, problems);
         Some(Self { span: when.span.clone(), kinds, meant: fault_table::meant(table), when })
     }
+
+    fn schema() -> Value {
+        schema::fault(RawWhen::documented())
+    }
 }
 
 raw_table! {
@@ -279,7 +293,7 @@ raw_table! {
     RawSafety, "[safety]" {
         /// At most so many brokers may be kept away at one time. Without it: as many as the faults strike.
         max_unavailable = "max-unavailable": u32,
-        /// Whether losing the controllers' quorum is meant. Without it: `false`, and it is warned of.
+        /// Whether losing the controllers' quorum is meant, and not warned of. Without it: `false`.
         allow_quorum_loss = "allow-quorum-loss": bool,
         /// The chaos phase ends when the run has taken this long. Without it: no limit but those of the phases.
         deadline = "deadline": Duration,
@@ -295,6 +309,8 @@ raw_table! {
         acked = "acked": u64,
         /// At least this many sends while each fault was in force. Without it: 100.
         sends_per_fault = "sends-per-fault": u64,
+        /// At least this share of the rate that producers are asked for. Without it: any.
+        rate = "rate": Ratio,
     }
 }
 

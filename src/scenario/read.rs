@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
@@ -63,6 +64,10 @@ impl<T: Clone> Field<T> {
 pub trait FromToml: Sized {
     /// Reads the value of `key`, or notes what is wrong with it.
     fn from_toml(key: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self>;
+
+    /// What an editor is told of such values, as JSON Schema: it takes all that `from_toml` reads, and as little else as a schema
+    /// can say.
+    fn schema() -> Value;
 }
 
 impl Problems {
@@ -158,26 +163,38 @@ pub fn integer(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// Declares a table once: its keys, their types, their documentation; makes the struct and its reader. Keys `besides`
+/// Declares a table once: its keys, their types, their documentation; makes the struct, its reader and its schema. Keys `besides`
 /// these are known too, and read by somebody else.
+///
+/// The documentation is data, for editors (`schema::Documented`): a sentence `Required.` or `Without it: VALUE.` is taken at its
+/// word there, and tests hold it to the truth.
 macro_rules! raw_table {
     (
-        $(#[$doc:meta])*
+        $(#[doc = $doc:literal])*
         $name:ident, $shown:literal $(, besides $others:path)? {
-            $( $(#[$field_doc:meta])* $field:ident = $key:literal: $kind:ty, )*
+            $( $(#[doc = $field_doc:literal])* $field:ident = $key:literal: $kind:ty, )*
         }
     ) => {
-        $(#[$doc])*
+        $(#[doc = $doc])*
         #[derive(Clone, Debug)]
         pub struct $name {
             /// Where the table begins.
             pub span: crate::scenario::problem::Span,
-            $( $(#[$field_doc])* pub $field: crate::scenario::read::Field<$kind>, )*
+            $( $(#[doc = $field_doc])* pub $field: crate::scenario::read::Field<$kind>, )*
         }
 
         impl $name {
             /// The keys that the table knows.
             pub const KEYS: &[&str] = &[$($key),*];
+
+            /// Each key, with what is written of it above and the schema of its type.
+            pub fn documented() -> Vec<crate::scenario::schema::Documented> {
+                vec![$(crate::scenario::schema::Documented {
+                    key: $key,
+                    doc: concat!($($field_doc),*).trim().to_owned(),
+                    schema: <$kind as crate::scenario::read::FromToml>::schema(),
+                }),*]
+            }
 
             /// Reads the table that begins at `span`.
             pub fn from_table(
@@ -208,6 +225,10 @@ macro_rules! raw_table {
                     return None;
                 };
                 Some(Self::from_table(table, crate::scenario::read::span_of(value), problems))
+            }
+
+            fn schema() -> serde_json::Value {
+                crate::scenario::schema::table(concat!($($doc),*).trim(), Self::documented())
             }
         }
     };

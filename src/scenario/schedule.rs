@@ -64,6 +64,16 @@ impl Rhythm {
         self.until.unwrap_or(phases.chaos).min(phases.chaos)
     }
 
+    /// Each start, where chance draws none of them.
+    pub fn starts(&self, phases: &Phases) -> Option<impl Iterator<Item = Duration>> {
+        let (first, gap) = (self.first?, self.gap.least);
+        if self.gap != Spread::exactly(gap) || gap.is_zero() {
+            return None;
+        }
+        let (last, most) = (self.last(phases), self.most.unwrap_or(u32::MAX));
+        Some((0..most).map(move |number| first + gap * number).take_while(move |start| *start <= last))
+    }
+
     /// Whether one that starts then and lasts so long is within its times, and healed when the chaos phase ends.
     pub fn allows(&self, start: Duration, length: Duration, phases: &Phases) -> bool {
         // What has no length of its own cannot begin when the phase is over.

@@ -104,6 +104,9 @@ pub fn byte_rate(text: &str) -> Result<u64, NotAQuantity> {
     let Some(amount) = text.trim().strip_suffix("/s").map(str::trim) else {
         return refuse("is not a rate of bytes", FORMS);
     };
+    if is_bare_number(amount) {
+        return refuse("has no unit", format!("write \"{amount}kB/s\"; {FORMS}"));
+    }
     let bits = |amount: &str| {
         let prefix = amount.strip_suffix("bit")?;
         let (number, factor) = match prefix.strip_suffix('k') {

@@ -18,6 +18,7 @@ mod names;
 mod overlap;
 mod promises;
 mod reach;
+mod required;
 mod retention;
 mod safety;
 mod timing;
@@ -54,6 +55,7 @@ pub(super) fn validate(raw: &RawScenario, problems: &mut Problems) -> Option<Sce
     names::clients_are_distinct(raw, problems);
     safety::check(raw, &scenario, problems);
     wipe::check(raw, &scenario, problems);
+    required::check(raw, &scenario, problems);
     if problems.any_error() {
         return None;
     }
@@ -103,6 +105,7 @@ fn evidence(raw: &RawScenario) -> EvidenceFloor {
     raw.evidence.value().map_or(default, |evidence| EvidenceFloor {
         acked: evidence.acked.or(default.acked),
         sends_per_fault: evidence.sends_per_fault.or(default.sends_per_fault),
+        rate_millionths: evidence.rate.value().map(|share| share.0),
     })
 }
 

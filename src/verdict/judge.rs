@@ -2,13 +2,15 @@
 
 use crate::anomaly::{CheckName, CheckResult, Expectation, Validity};
 use crate::check::timeline::Timeline;
+use crate::check::{self, rates};
 use crate::history::History;
+use crate::history::tally::Tally;
 use crate::kafka::TimeNs;
 use crate::plan::Plan;
 use crate::scenario::{ClusterKind, Scenario, Threshold};
 
 use super::measure::measure;
-use super::{CheckLine, RunOutcome, ThresholdLine, Verdict, counts, thresholds};
+use super::{CheckLine, RateLine, RunOutcome, ThresholdLine, Verdict, counts, thresholds};
 
 /// How many violations of one check the verdict shows; `anomalies.csv` has them all.
 const EXAMPLES: usize = 8;
@@ -19,9 +21,10 @@ const MOCK: &str = "The cluster was librdkafka's mock: nothing here proves anyth
 /// Brings checks and expectations together.
 pub fn judge(history: &History, scenario: &Scenario, plan: &Plan, results: &[CheckResult]) -> Verdict {
     let timeline = Timeline::new(history);
-    let (faults, availability, measured) = measure(history, scenario, plan, &timeline);
+    let tally = check::tally(history, plan);
+    let (faults, availability, measured) = measure(history, scenario, plan, (&timeline, &tally));
     let checks: Vec<CheckLine> = results.iter().map(|result| line(scenario, result)).collect();
-    let thresholds = thresholds::judge(history, scenario, &measured);
+    let thresholds = thresholds::judge(&history.closure, &tally, scenario, &measured);
     let Judgement { outcome, exit_code, mut reasons } = judgement(&checks, &thresholds, &scenario.thresholds);
     if scenario.cluster.kind == ClusterKind::Mock {
         // Second, so that the first still says why; verdict and exit code stay, so that pipelines can be tried.
@@ -37,19 +40,33 @@ pub fn judge(history: &History, scenario: &Scenario, plan: &Plan, results: &[Che
         outcome,
         exit_code,
         reasons,
-        counts: counts::count(history),
+        counts: counts::count(&tally),
         checks,
         faults,
         thresholds,
         availability,
+        rates: rates(history, &tally, scenario),
     }
 }
 
+fn rates(history: &History, tally: &Tally, scenario: &Scenario) -> Vec<RateLine> {
+    let tenths = |rate: f64| (rate * 10.0).round() / 10.0;
+    let line = |achieved: rates::Achieved| RateLine {
+        producers: achieved.producers,
+        asked_per_second: tenths(achieved.asked_per_second),
+        sent_per_second: tenths(achieved.sent_per_second),
+    };
+    rates::achieved(history, tally, scenario).into_iter().map(line).collect()
+}
+
 fn line(scenario: &Scenario, result: &CheckResult) -> CheckLine {
+    // A check to which the run gives nothing to examine is right, and says nothing.
+    let says_nothing =
+        result.validity == Validity::Valid && result.examined == 0 && result.check != CheckName::Coverage;
     CheckLine {
         check: result.check,
         expect: scenario.expectation(result.check),
-        verdict: result.validity,
+        verdict: if says_nothing { Validity::Skipped } else { result.validity },
         examined: result.examined,
         found: result.found,
         examples: result.anomalies.iter().take(EXAMPLES).cloned().collect(),
@@ -185,6 +202,10 @@ fn threshold_reason(line: &ThresholdLine, limit: &Threshold) -> Option<(Rank, St
 }
 
 fn everything_held(checks: &[CheckLine]) -> String {
-    let valid = checks.iter().filter(|check| check.verdict == Validity::Valid).count();
-    format!("Every expectation was met: {valid} of {} checks are valid.", checks.len())
+    let of = |validity: Validity| checks.iter().filter(|check| check.verdict == validity).count();
+    let idle = match of(Validity::Skipped) {
+        0 => String::new(),
+        idle => format!(", {idle} had nothing to judge"),
+    };
+    format!("Every expectation was met: {} of {} checks are valid{idle}.", of(Validity::Valid), checks.len())
 }

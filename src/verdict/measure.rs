@@ -1,14 +1,12 @@
-//! Measures what each fault did to producers and consumers, and how available each partition was, in one pass over the
-//! partitions.
+//! Measures what each fault did to producers and consumers, and how available each partition was, from what was counted of the rows.
 
 use crate::check::availability::{self, Gap, Gaps};
 use crate::check::consumption::{self, CaughtUp, Known};
-use crate::check::coverage::sends_overlapping;
 use crate::check::faults::FaultLife;
-use crate::check::readers::{Party, Readers};
 use crate::check::recovery;
 use crate::check::timeline::Timeline;
-use crate::history::{EventKind, History, Phase, SendRow};
+use crate::history::tally::{Tally, Window};
+use crate::history::{EventKind, History, Phase};
 use crate::kafka::{Outcome, TimeNs, TopicPartition};
 use crate::plan::Plan;
 use crate::scenario::{ClusterKind, Scenario};
@@ -16,14 +14,11 @@ use crate::scenario::{ClusterKind, Scenario};
 use super::thresholds::{Lasted, Measured};
 use super::{Availability, FaultLine, PartitionAvailability};
 
-type Window = Option<(TimeNs, TimeNs)>;
-
 /// What is measured of one fault; nanoseconds.
 #[derive(Clone, Debug, Default)]
 struct Aftermath {
     unavailability_ns: u64,
     acked_again: Option<TimeNs>,
-    first_failure: Option<TimeNs>,
     consume_stall_ns: u64,
     caught_up: Option<CaughtUp>,
 }
@@ -33,33 +28,29 @@ pub(super) fn measure(
     history: &History,
     scenario: &Scenario,
     plan: &Plan,
-    timeline: &Timeline,
+    (timeline, tally): (&Timeline, &Tally),
 ) -> (Vec<FaultLine>, Availability, Measured) {
     let lives = FaultLife::all(plan, history);
-    let windows: Vec<Window> = lives.iter().map(|life| life.window(timeline.end)).collect();
     let reaches: Vec<Window> = lives.iter().map(|life| life.reach(timeline.end)).collect();
     let heals: Vec<Option<TimeNs>> = lives.iter().map(|life| life.heal.done).collect();
-    let readers = Readers::new(history, scenario);
     let mut availability = Availability::default();
     let mut measured = Measured::default();
     let mut aftermaths = vec![Aftermath::default(); lives.len()];
-    for (key, rows) in &history.partitions {
-        let gaps = availability::gaps(&rows.sends, &reaches);
-        if !rows.sends.is_empty() {
+    for (place, sends) in tally.sends.partitions.iter() {
+        let gaps = availability::gaps(&sends.waits, &sends.acks, &reaches);
+        if sends.sent > 0 {
             measured.unavailability_ns = measured.unavailability_ns.max(Some(nanos(gaps.longest)));
         }
         for (at, aftermath) in aftermaths.iter_mut().enumerate() {
             aftermath.produced(&gaps, at);
-            aftermath.first_failure = earliest(aftermath.first_failure, first_failure(&rows.sends, reaches[at]));
         }
-        let partition = TopicPartition { topic: history.topic_name(key.0), partition: key.1 };
-        let acked = rows.sends.iter().filter(|send| send.outcome == Outcome::Ok).count() as u64;
-        let mut line = partition_line(&partition, acked, gaps.longest);
-        for (group, name) in readers.groups.iter().enumerate() {
-            let is_member = |process| readers.party(process) == Some(Party::Group(group));
-            let both = (rows.sends.as_slice(), rows.reads.as_slice());
-            let known = Known { end: timeline.end, deleted_below: timeline.deleted.get(key).copied() };
-            let Some(consumed) = consumption::of_group(both, known, is_member, &reaches, &heals) else { continue };
+        let partition = TopicPartition { topic: history.topic_name(place.0), partition: place.1 };
+        let mut line = partition_line(&partition, sends.of(Outcome::Ok), gaps.longest);
+        for name in tally.reads.groups() {
+            let known = Known { end: timeline.end, deleted_below: timeline.deleted.get(&place).copied() };
+            let read = tally.reads.group(place, name);
+            let consumed = read.and_then(|read| consumption::of_group(&sends.acked_at, read, known, &reaches, &heals));
+            let Some(consumed) = consumed else { continue };
             measured.consume_stall_ns = measured.consume_stall_ns.max(Some(nanos(consumed.gaps.longest)));
             line.stalled(name, consumed.gaps.longest);
             for (at, aftermath) in aftermaths.iter_mut().enumerate() {
@@ -73,7 +64,6 @@ pub(super) fn measure(
     availability.max_unavailability_ms = worst(|line| line.max_unavailability_ms);
     availability.max_consume_stall_ms = worst(|line| line.max_consume_stall_ms);
 
-    let overlapping = sends_overlapping(history.partitions.values().flat_map(|rows| &rows.sends), &windows);
     let mut faults = Vec::with_capacity(lives.len());
     for (at, life) in lives.iter().enumerate() {
         let recovery = recovery_of(life, history, scenario, timeline.end);
@@ -82,8 +72,8 @@ pub(super) fn measure(
             CaughtUp::After(ns) => Lasted::Exactly(ns),
             CaughtUp::Never => Lasted::AtLeast(life.heal.done.map_or(0, |healed| timeline.end.since(healed))),
         }));
-        let mut line = fault_line(life, scenario.cluster.kind, overlapping[at], recovery);
-        line.take(&aftermaths[at], life.inject.invoked);
+        let mut line = fault_line(life, scenario.cluster.kind, tally.sends.overlapping[at], recovery);
+        line.take(&aftermaths[at], tally.sends.first_failures[at], life.inject.invoked);
         line.settled_ms = reaches[at].and_then(|(asked, _)| settled(history, &lives, asked));
         faults.push(line);
     }
@@ -113,11 +103,11 @@ impl PartitionAvailability {
 }
 
 impl FaultLine {
-    fn take(&mut self, aftermath: &Aftermath, asked: Option<TimeNs>) {
+    fn take(&mut self, aftermath: &Aftermath, first_failure: Option<TimeNs>, asked: Option<TimeNs>) {
         let after = |time: Option<TimeNs>| time.zip(asked).map(|(time, asked)| TimeNs(time.since(asked)).as_millis());
         self.unavailability_ms = TimeNs(aftermath.unavailability_ns).as_millis();
         self.acked_again_ms = after(aftermath.acked_again);
-        self.first_failure_ms = after(aftermath.first_failure);
+        self.first_failure_ms = after(first_failure);
         self.consume_stall_ms = TimeNs(aftermath.consume_stall_ns).as_millis();
         self.caught_up_ms = match aftermath.caught_up {
             Some(CaughtUp::After(ns)) => Some(TimeNs(ns).as_millis()),
@@ -132,14 +122,6 @@ fn nanos(gap: Option<Gap>) -> u64 {
 
 fn earliest(one: Option<TimeNs>, other: Option<TimeNs>) -> Option<TimeNs> {
     one.into_iter().chain(other).min()
-}
-
-/// When a send that was under way while the fault was in force was first given up or refused.
-fn first_failure(sends: &[SendRow], reach: Window) -> Option<TimeNs> {
-    let (asked, until) = reach?;
-    let failed = sends.iter().filter(|send| matches!(send.outcome, Outcome::Fail | Outcome::Info));
-    let during = failed.filter(|send| send.complete_ns >= asked && send.invoke_ns <= until);
-    during.map(|send| send.complete_ns).min()
 }
 
 /// How long after a fault was asked for the groups' partitions changed hands for the last time, before the next fault was asked

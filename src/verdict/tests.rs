@@ -41,6 +41,10 @@ fn anomaly(check: CheckName, number: u64) -> Anomaly {
         acked_offset: None,
         send_ns: None,
         ack_ns: None,
+        acked_by: None,
+        reader: None,
+        read_ns: None,
+        leader_epoch: None,
         group: None,
         explanation: format!("Witness {number}."),
     }

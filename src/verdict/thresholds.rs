@@ -5,8 +5,9 @@
 //! how long something lasted at least, and no percentile: nobody knows which rows are missing.
 
 use crate::anomaly::Validity;
-use crate::history::{Closure, History};
-use crate::kafka::{Outcome, TimeNs};
+use crate::history::Closure;
+use crate::history::tally::{Histogram, Tally};
+use crate::kafka::TimeNs;
 use crate::scenario::{Metric, Scenario};
 
 use super::ThresholdLine;
@@ -52,26 +53,19 @@ impl Value {
 }
 
 /// Judges every threshold, in the scenario's order.
-pub fn judge(history: &History, scenario: &Scenario, measured: &Measured) -> Vec<ThresholdLine> {
-    let needs_latency =
-        |metric| matches!(metric, Metric::ProduceLatencyP50 | Metric::ProduceLatencyP99 | Metric::ProduceLatencyMax);
-    let latencies = scenario
-        .thresholds
-        .iter()
-        .any(|threshold| needs_latency(threshold.metric))
-        .then(|| latencies(history))
-        .flatten();
+pub fn judge(closure: &Closure, tally: &Tally, scenario: &Scenario, measured: &Measured) -> Vec<ThresholdLine> {
+    let latency = &tally.sends.latency;
     let lines = scenario.thresholds.iter().map(|threshold| {
         let value = match threshold.metric {
             Metric::Unavailability => measured.unavailability_ns.map_or(Value::Nothing, Value::Exactly),
             Metric::Recovery => slowest(&measured.recoveries),
             Metric::ConsumeStall => measured.consume_stall_ns.map_or(Value::Nothing, Value::Exactly),
             Metric::CatchUp => slowest(&measured.catch_ups),
-            Metric::ProduceLatencyP50 => percentile(latencies.as_ref(), 50),
-            Metric::ProduceLatencyP99 => percentile(latencies.as_ref(), 99),
-            Metric::ProduceLatencyMax => percentile(latencies.as_ref(), 100),
+            Metric::ProduceLatencyP50 => quantile(latency, 500),
+            Metric::ProduceLatencyP99 => quantile(latency, 990),
+            Metric::ProduceLatencyMax => quantile(latency, 1000),
         };
-        let value = match &history.closure {
+        let value = match closure {
             Closure::Whole => value,
             Closure::Cut(_) => value.of_a_part(threshold.metric),
         };
@@ -99,22 +93,7 @@ fn slowest(all: &[Lasted]) -> Value {
     }
 }
 
-/// From schedule to acknowledgement, in microseconds, sorted; `None` when nothing was acknowledged. Exact, so that a limit
-/// is judged by the very figure that the report shows.
-fn latencies(history: &History) -> Option<Vec<u32>> {
-    let sends = history.partitions.values().flat_map(|rows| &rows.sends);
-    let mut latencies: Vec<u32> = sends
-        .filter(|send| send.outcome == Outcome::Ok)
-        .map(|send| u32::try_from(send.complete_ns.since(send.scheduled_ns) / 1000).unwrap_or(u32::MAX))
-        .collect();
-    latencies.sort_unstable();
-    (!latencies.is_empty()).then_some(latencies)
-}
-
-/// The nearest-rank quantile, given as a share of a hundred: the value at place `ceil(percent / 100 * n)`.
-fn percentile(latencies: Option<&Vec<u32>>, percent: usize) -> Value {
-    latencies.map_or(Value::Nothing, |sorted| {
-        let place = (sorted.len() * percent).div_ceil(100).max(1) - 1;
-        Value::Exactly(u64::from(sorted[place]) * 1000)
-    })
+/// From schedule to acknowledgement: the quantile that the report shows.
+fn quantile(latency: &Histogram, per_mille: u64) -> Value {
+    latency.quantile_us(per_mille).map_or(Value::Nothing, |us| Value::Exactly(u64::from(us) * 1000))
 }

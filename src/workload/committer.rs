@@ -29,7 +29,7 @@ pub type Positions = BTreeMap<Spot, i64>;
 
 struct Request {
     positions: Positions,
-    done: Option<Sender<()>>,
+    done: Option<Sender<Outcome>>,
 }
 
 /// A way to the committing thread; dropping it ends the thread after its last commit.
@@ -57,14 +57,15 @@ impl Committer {
         !positions.is_empty() && self.0.try_send(Request { positions: positions.clone(), done: None }).is_ok()
     }
 
-    /// Commits, after what is under way, and waits for the result; returns whether it came within `limit`.
-    pub fn commit(&self, positions: &Positions, limit: Duration) -> bool {
+    /// Commits, after what is under way, and waits for the result; `None` if it did not come within `limit`.
+    pub fn commit(&self, positions: &Positions, limit: Duration) -> Option<Outcome> {
         if positions.is_empty() {
-            return true;
+            return Some(Outcome::Ok);
         }
         let (done, finished) = bounded(1);
         let request = Request { positions: positions.clone(), done: Some(done) };
-        self.0.send_timeout(request, limit).is_ok() && finished.recv_timeout(limit).is_ok()
+        self.0.send_timeout(request, limit).ok()?;
+        finished.recv_timeout(limit).ok()
     }
 }
 
@@ -80,12 +81,14 @@ fn serve<C: ConsumerContext>(
         let result = list(&positions, topics).and_then(|list| consumer.commit(&list, CommitMode::Sync));
         let code = result.as_ref().err().and_then(rdkafka::error::KafkaError::rdkafka_error_code);
         // Nothing to commit is what librdkafka says of positions that stand committed already.
-        if code != Some(RDKafkaErrorCode::NoOffset) {
-            let outcome = match (&result, code) {
-                (Ok(()), _) => Outcome::Ok,
-                (Err(_), Some(code)) => judge_commit(code as i32),
-                (Err(_), None) => Outcome::Info,
-            };
+        let is_committed_already = code == Some(RDKafkaErrorCode::NoOffset);
+        let outcome = match (&result, code) {
+            (Ok(()), _) => Outcome::Ok,
+            _ if is_committed_already => Outcome::Ok,
+            (Err(_), Some(code)) => judge_commit(code as i32),
+            (Err(_), None) => Outcome::Info,
+        };
+        if !is_committed_already {
             recorder.event(EventKind::Committed {
                 process,
                 outcome,
@@ -95,7 +98,7 @@ fn serve<C: ConsumerContext>(
         }
         if let Some(done) = done {
             // Whoever asked may have given up waiting.
-            let _ = done.send(());
+            let _ = done.send(outcome);
         }
     }
 }

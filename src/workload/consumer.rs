@@ -20,22 +20,20 @@ use serde::{Deserialize, Serialize};
 use super::close;
 use super::committer::{self, Committer};
 use super::membership::{COMMIT_LIMIT, Membership};
+use super::native::inbox::{BATCH_MAX, Inbox};
+use super::native::letter::Letter;
 use super::progress::{Order, Progress};
 use super::reading::Topics;
+use super::seat::{self, Health};
 use super::shared::Shared;
-use crate::history::{EventKind, ProcessRole};
+use crate::history::{EventKind, ProcessRole, ReadRow};
 use crate::kafka::ProcessId;
 use crate::scenario::CommitMode;
 
-/// How long a poll waits for a message.
+/// How long is waited for a record, or for an event where none can come.
 const POLL: Duration = Duration::from_millis(10);
 /// How often a draining member asks where it stands in partitions of which it read nothing.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(500);
-const LOOK_UP_LIMIT: Duration = Duration::from_secs(1);
-/// How long leaving the group may take.
-const LEAVE_LIMIT: Duration = Duration::from_secs(20);
-/// How often a closed client's queue is looked at for what is left in it.
-const LAST_POLLS: usize = 10;
 /// Lives begin this far apart at least.
 const BETWEEN_LIVES: Duration = Duration::from_secs(1);
 
@@ -119,7 +117,7 @@ impl Member {
 
     /// Reads until the group is drained or the client is of no use. Blocks the thread.
     pub fn live(&mut self) -> End {
-        let Some(life) = self.life.take() else { return End::Aborted };
+        let Some(mut life) = self.life.take() else { return End::Aborted };
         let end = life.poll_until_the_end(&self.progress, &self.exits, &self.shared);
         life.close(&self.shared, &self.progress, end);
         end
@@ -181,9 +179,10 @@ impl Member {
                 }
             }
         };
+        let inbox = Inbox::open(&consumer, &consumer.context().switch);
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&names)?;
-        Ok(Life { process, label, consumer, committer })
+        Ok(Life { process, label, inbox, consumer, committer, rows: Vec::with_capacity(BATCH_MAX) })
     }
 }
 
@@ -219,24 +218,21 @@ impl End {
     }
 }
 
-/// What a poll brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Got {
-    Record,
-    Nothing,
-}
-
 /// One incarnation: a client and its process id.
 struct Life {
     process: ProcessId,
     label: String,
+    /// Dropped before the last hold on the client is.
+    inbox: Inbox<Membership>,
     consumer: Arc<BaseConsumer<Membership>>,
     committer: Option<JoinHandle<()>>,
+    /// Room for a batch.
+    rows: Vec<ReadRow>,
 }
 
 impl Life {
-    fn poll_until_the_end(&self, progress: &Progress, exits: &Exits, shared: &Shared) -> End {
-        let context = self.consumer.context();
+    fn poll_until_the_end(&mut self, progress: &Progress, exits: &Exits, shared: &Shared) -> End {
+        let context = Arc::clone(self.consumer.context());
         let mut looked_up = Instant::now();
         let mut last_record = Instant::now();
         loop {
@@ -244,7 +240,7 @@ impl Life {
                 Order::Done => return End::Drained,
                 Order::OutOfTime => return End::OutOfTime,
                 Order::Drain if looked_up.elapsed() >= LOOK_UP_EVERY => {
-                    context.look_up_positions(&self.consumer, LOOK_UP_LIMIT);
+                    context.look_up_positions(&self.consumer);
                     looked_up = Instant::now();
                 }
                 Order::Drain | Order::Run => {}
@@ -252,31 +248,48 @@ impl Life {
             if let Some(end) = exits.told() {
                 return end;
             }
-            if context.errors.is_fatal() {
+            if context.seat.errors.is_fatal() {
                 return End::Fatal;
             }
-            let got = self.poll_once(POLL);
             // A drain is done at full speed: what a slow member left behind has to be read in time.
-            if got == Got::Record && !shared.gauge.tempo().is_zero() && progress.order() == Order::Run {
+            let is_slow = !shared.gauge.tempo().is_zero() && progress.order() == Order::Run;
+            let read = self.read(if is_slow { 1 } else { BATCH_MAX });
+            if read > 0 && is_slow {
                 last_record = shared.gauge.spend(last_record, || {
-                    progress.order() != Order::Run || exits.told().is_some() || context.errors.is_fatal()
+                    progress.order() != Order::Run || exits.told().is_some() || context.seat.errors.is_fatal()
                 });
             }
             context.process_when_due(&self.consumer);
         }
     }
 
-    fn poll_once(&self, timeout: Duration) -> Got {
+    /// Serves an event, should one wait, and then reads what records there are, `most` at most. Events come first, so that nothing
+    /// is read of a partition whose loss waits to be heard of; returns how many records were read.
+    fn read(&mut self, most: usize) -> usize {
+        let context = Arc::clone(self.consumer.context());
+        let (for_events, for_records) = if context.is_idle() { (POLL, Duration::ZERO) } else { (Duration::ZERO, POLL) };
+        self.serve_event(for_events);
+        let Self { inbox, rows, .. } = self;
+        let mut sitting = context.seat.sitting();
+        inbox.read(most, for_records, &mut |letter| sitting.take(letter, rows, &context.seat.errors));
+        let read = rows.len();
+        context.take(rows);
+        read
+    }
+
+    /// Hears one event: partitions given and taken, errors, what became of commits. A record that is not led to the inbox comes
+    /// out here, and is read, too.
+    fn serve_event(&self, wait: Duration) {
         let context = self.consumer.context();
-        match self.consumer.poll(timeout) {
+        match self.consumer.poll(wait) {
             Some(Ok(message)) => {
-                context.take(&message);
-                return Got::Record;
+                let mut rows = Vec::new();
+                context.seat.sitting().take(Letter::of(&message), &mut rows, &context.seat.errors);
+                context.take(&mut rows);
             }
-            Some(Err(error)) => context.errors.note(&error, &error.to_string()),
+            Some(Err(error)) => context.seat.errors.note(&error, &error.to_string()),
             None => {}
         }
-        Got::Nothing
     }
 
     /// Commits, says where the member stands, leaves the group, and lets the client go.
@@ -294,35 +307,16 @@ impl Life {
         if let Some(thread) = self.committer.take() {
             close::join(thread, &format!("commits of {}", self.label), recorder, Instant::now() + COMMIT_LIMIT);
         }
-        self.leave_group(shared, end);
+        let health = if end == End::Fatal { Health::Fatal } else { Health::Fine };
+        if let Some(message) = seat::leave_group(&self.consumer, &self.label, health, || {
+            self.serve_event(POLL);
+        }) {
+            recorder.event(EventKind::HarnessError { message });
+        }
         // What came out of the queue while it was closed has been read, though nothing of it is committed.
         context.settle(&self.consumer);
-        context.errors.mute();
+        context.seat.errors.mute();
         recorder.event(EventKind::ProcessEnded { process: self.process, reason });
-        close::destroy(self.consumer, &self.label, recorder, close::DESTROY_LIMIT);
-    }
-
-    /// Closes by hand what dropping the client would close, because the latter has no limit and throws messages away.
-    fn leave_group(&self, shared: &Shared, end: End) {
-        let problem = match self.consumer.close_queue() {
-            // After a fatal error librdkafka does not leave a group; the session timeout does it.
-            Err(_) if end == End::Fatal => None,
-            Err(error) => Some(format!("{} could not leave its group: {error}", self.label)),
-            Ok(()) => {
-                let deadline = Instant::now() + LEAVE_LIMIT;
-                while !self.consumer.closed() && Instant::now() < deadline {
-                    self.poll_once(POLL);
-                }
-                // The result of librdkafka's last commit lies in the queue when it says that it is closed.
-                for _ in 0..LAST_POLLS {
-                    self.poll_once(POLL);
-                }
-                let late = format!("{} did not leave its group within {} s", self.label, LEAVE_LIMIT.as_secs());
-                (!self.consumer.closed()).then_some(late)
-            }
-        };
-        if let Some(message) = problem {
-            shared.recorder.event(EventKind::HarnessError { message });
-        }
+        close::destroy((self.inbox, self.consumer), &self.label, recorder, close::DESTROY_LIMIT);
     }
 }

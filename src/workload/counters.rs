@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::progress::Progress;
 use super::reading::Spot;
 use crate::history::SendRow;
+use crate::history::tally::Histogram;
 use crate::kafka::{Outcome, ProcessId};
 
 /// What the whole load did so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Counters {
     sent: AtomicU64,
     acked: AtomicU64,
@@ -17,6 +19,14 @@ pub struct Counters {
     indeterminate: AtomicU64,
     read: AtomicU64,
     acked_ends: Mutex<BTreeMap<Spot, i64>>,
+    latencies: Mutex<Histogram>,
+    groups: OnceLock<Vec<(String, Arc<Progress>)>>,
+}
+
+impl std::fmt::Debug for Counters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Counters").field(&self.totals()).finish()
+    }
 }
 
 /// The totals at one moment. Each is right; together they may be some records apart.
@@ -51,8 +61,34 @@ impl Counters {
         self.acked_ends.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes how far these rows' acknowledgements reach. Called once a batch, so that the lock costs nothing a record.
-    pub(super) fn note_acked_ends(&self, rows: &[SendRow]) {
+    /// How long acknowledgements took until now.
+    pub fn latencies(&self) -> Histogram {
+        self.latencies.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whose positions [`Counters::unread`] compares with what was acknowledged. The first call stands.
+    pub(super) fn follow(&self, groups: Vec<(String, Arc<Progress>)>) {
+        self.groups.get_or_init(|| groups);
+    }
+
+    /// How many offsets up to the last acknowledged ones each group has yet to reach. A partition that is between two owners
+    /// counts from where the last one stood.
+    pub fn unread(&self) -> Vec<(String, u64)> {
+        let ends = self.acked_ends();
+        let behind = |(spot, next): (Spot, i64)| {
+            let end = ends.get(&spot).copied().unwrap_or(0);
+            u64::try_from(end.saturating_sub(next)).unwrap_or(0)
+        };
+        let groups = self.groups.get().into_iter().flatten();
+        groups.map(|(name, progress)| (name.clone(), progress.last_seen().into_iter().map(behind).sum())).collect()
+    }
+
+    /// Notes how far these rows' acknowledgements reach, and how long they took. Called once a batch, so that the locks cost
+    /// nothing a record.
+    pub(super) fn note_acks(&self, rows: &[SendRow]) {
+        let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.iter().filter(|row| row.outcome == Outcome::Ok).for_each(|row| latencies.record(row.latency_us()));
+        drop(latencies);
         let mut ends = self.acked_ends.lock().unwrap_or_else(PoisonError::into_inner);
         for row in rows.iter().filter(|row| row.outcome == Outcome::Ok) {
             let Some(offset) = row.offset else { continue };

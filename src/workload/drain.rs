@@ -5,6 +5,7 @@
 //! so that what was aborted is seen to be there and to be hidden.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
@@ -16,8 +17,10 @@ use super::committer::{self, Positions};
 use super::config;
 use super::counters::ProcessIds;
 use super::errors::ClientErrors;
+use super::native::inbox::{BATCH_MAX, Inbox, Switch};
+use super::native::letter::Letter;
 use super::payload::RunTag;
-use super::reading::{self, Spot, Topics};
+use super::reading::{self, Sitting, Spot, Topics};
 use crate::history::event::LogRange;
 use crate::history::recorder::RecorderHandle;
 use crate::history::{EventKind, ProcessRole, ReadRow};
@@ -186,7 +189,9 @@ struct Reader {
     recorder: RecorderHandle,
     topics: Topics,
     run: RunTag,
-    consumer: BaseConsumer<ReaderContext>,
+    /// Dropped before the last hold on the client is.
+    inbox: Inbox<ReaderContext>,
+    consumer: Arc<BaseConsumer<ReaderContext>>,
     ends: BTreeMap<Spot, i64>,
     positions: Positions,
     rows: Vec<ReadRow>,
@@ -210,7 +215,11 @@ impl Reader {
         let context = ReaderContext(ClientErrors::new(process, recorder.clone()));
         let consumer: BaseConsumer<ReaderContext> =
             config::drain(access, &group, &label, reader.isolation()).create_with_context(context).map_err(failed)?;
-        let topics = Topics::of(recorder);
+        let (consumer, topics, switch) = (Arc::new(consumer), Topics::of(recorder), Arc::<Switch>::default());
+        let inbox = Inbox::open(&consumer, &switch);
+        for (topic, partition) in spots.keys() {
+            switch.lead(&consumer, topics.name(*topic), *partition);
+        }
         assign(&consumer, &topics, spots).map_err(failed)?;
         recorder.event(EventKind::ProcessStarted { process, role });
         Ok(Self {
@@ -219,10 +228,11 @@ impl Reader {
             recorder: recorder.clone(),
             run: RunTag::of(run),
             topics,
+            inbox,
             consumer,
             ends: spots.iter().map(|(spot, (_, end))| (*spot, *end)).collect(),
             positions: spots.iter().map(|(spot, (start, _))| (*spot, *start)).collect(),
-            rows: Vec::with_capacity(ROWS_PER_BATCH),
+            rows: Vec::with_capacity(ROWS_PER_BATCH + BATCH_MAX),
             read: 0,
         })
     }
@@ -230,7 +240,7 @@ impl Reader {
     fn run(mut self, deadline: Instant) -> (Positions, u64) {
         let mut looked_up = Instant::now();
         while !self.is_done() && Instant::now() < deadline {
-            self.poll_once();
+            self.read();
             if self.rows.len() >= ROWS_PER_BATCH {
                 self.hand_over_rows();
             }
@@ -243,17 +253,19 @@ impl Reader {
         self.close(deadline)
     }
 
-    fn poll_once(&mut self) {
-        match self.consumer.poll(POLL) {
-            Some(Ok(message)) => {
-                let row = reading::row(&message, self.process, self.run, &self.topics, self.recorder.clock())
-                    .expect("drain readers are assigned partitions of the run only");
-                self.positions.insert((row.topic, row.partition), row.offset.0 + 1);
-                self.rows.push(row);
-            }
-            Some(Err(error)) => self.consumer.context().0.note(&error, &error.to_string()),
+    /// Serves an event, should one wait, and reads what records there are.
+    fn read(&mut self) {
+        let Self { process, recorder, topics, run, inbox, consumer, positions, rows, .. } = self;
+        let (before, errors) = (rows.len(), &consumer.context().0);
+        let sitting = || Sitting::of(*process, *run, topics, recorder.clock());
+        match consumer.poll(Duration::ZERO) {
+            Some(Ok(message)) => sitting().take(Letter::of(&message), rows, errors),
+            Some(Err(error)) => errors.note(&error, &error.to_string()),
             None => {}
         }
+        let mut sitting = sitting();
+        inbox.read(BATCH_MAX, POLL, &mut |letter| sitting.take(letter, rows, errors));
+        positions.extend(reading::reached(&rows[before..]));
     }
 
     fn is_done(&self) -> bool {
@@ -269,19 +281,19 @@ impl Reader {
     }
 
     fn hand_over_rows(&mut self) {
-        let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(ROWS_PER_BATCH));
+        let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(ROWS_PER_BATCH + BATCH_MAX));
         self.read += rows.len() as u64;
         // The recorder may hold the reader back, which nobody measures.
         let _held: Duration = self.recorder.reads(rows);
     }
 
     fn close(self, deadline: Instant) -> (Positions, u64) {
-        let Self { process, label, recorder, topics, consumer, positions, read, .. } = self;
+        let Self { process, label, recorder, topics, inbox, consumer, positions, read, .. } = self;
         let reason = if Instant::now() < deadline { "reached every end offset" } else { "ran out of time" };
         recorder.event(EventKind::Drained { process, positions: committer::named(&positions, &topics) });
         consumer.context().0.mute();
         recorder.event(EventKind::ProcessEnded { process, reason: reason.to_owned() });
-        close::destroy(consumer, &label, &recorder, close::DESTROY_LIMIT);
+        close::destroy((inbox, consumer), &label, &recorder, close::DESTROY_LIMIT);
         (positions, read)
     }
 }

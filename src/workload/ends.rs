@@ -21,7 +21,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use super::config;
 use super::drain::DrainError;
-use crate::history::event::LogRange;
+use crate::history::event::{LogRange, Position};
 use crate::kafka::{Access, Offset, TopicPartition};
 
 /// One question for a partition's offsets may take this long; then the next partition is asked.
@@ -101,6 +101,39 @@ pub fn end_offsets(
         }
         std::thread::sleep(BETWEEN_ROUNDS);
     }
+}
+
+/// Asks once more where each of these logs begins: retention may have moved that on while they were read. Those that nobody answers
+/// for within `limit` are named, with the last answer.
+pub fn log_starts(
+    access: &Access,
+    partitions: &[TopicPartition],
+    limit: Duration,
+) -> Result<(Vec<Position>, Vec<DrainError>), DrainError> {
+    let deadline = Instant::now() + limit;
+    let consumer: BaseConsumer = config::observer(access)
+        .create()
+        .map_err(|source| DrainError::Client { purpose: "the logs' starts".to_owned(), source })?;
+    let (mut starts, mut missing) = (Vec::new(), Vec::new());
+    for partition in partitions {
+        let last_seen = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match ask(&consumer, partition, 0, left.clamp(Duration::from_millis(1), ASK_LIMIT)) {
+                Known::Nothing(last_seen) if Instant::now() >= deadline => break Some(last_seen),
+                Known::Nothing(_) => std::thread::sleep(BETWEEN_ROUNDS),
+                Known::Short(range) | Known::HeldBack(range) | Known::Whole(range) => {
+                    starts.push(Position { partition: range.partition, offset: range.start });
+                    break None;
+                }
+            }
+        };
+        missing.extend(last_seen.map(|last_seen| DrainError::Offsets {
+            partition: partition.clone(),
+            limit,
+            last_seen,
+        }));
+    }
+    Ok((starts, missing))
 }
 
 fn ask(consumer: &BaseConsumer, partition: &TopicPartition, acked_end: i64, limit: Duration) -> Known {

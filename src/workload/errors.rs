@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::status;
+use super::native;
 use crate::history::EventKind;
 use crate::history::recorder::RecorderHandle;
 use crate::kafka::{ProcessId, TimeNs};
@@ -39,7 +39,7 @@ impl ClientErrors {
         }
         let now = self.recorder.now();
         if !self.muted.load(Ordering::Relaxed) && self.is_news(code.map_or(0, |code| code as i32), now) {
-            let code = code.map_or_else(|| "_UNKNOWN".to_owned(), status::code_name);
+            let code = code.map_or_else(|| "_UNKNOWN".to_owned(), native::code_name);
             self.recorder.event(EventKind::ClientError { process: self.process, code, message: reason.to_owned() });
         }
     }

@@ -5,6 +5,7 @@
 //! A send is known to librdkafka by its slot's number. The delivery callback runs on the producer's own thread, inside
 //! `poll`, so that the lock is never contended.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rdkafka::ClientContext;
@@ -15,8 +16,8 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::counters::Counters;
 use super::errors::ClientErrors;
+use super::native;
 use super::outcome::{self, Acks, Judgement, TransactionEnd};
-use super::status;
 use crate::history::SendRow;
 use crate::history::clock::Clock;
 use crate::kafka::{BrokerId, Offset, Outcome, Partition, ProcessId, Sequence, TimeNs, TopicIndex};
@@ -213,9 +214,16 @@ pub fn killed(process: ProcessId, topic: TopicIndex, pending: &Pending, complete
     row(process, topic, pending, Resolution { complete_ns, outcome, error, offset: None, broker: None })
 }
 
+/// Each report is stamped when it is heard.
+const EACH: u64 = u64::MAX;
+/// The next report is stamped when it is heard, and those after it are, too.
+const NEXT: u64 = u64::MAX - 1;
+
 /// What librdkafka calls back into: delivery reports and errors of one producer.
 pub struct SendContext {
     clock: Clock,
+    /// When the reports that are being heard came, or one of [`EACH`] and [`NEXT`].
+    heard_ns: AtomicU64,
     acks: Acks,
     counters: Arc<Counters>,
     ledger: Mutex<Ledger>,
@@ -232,12 +240,33 @@ impl SendContext {
         counters: Arc<Counters>,
         (process, topic, in_flight, mode): (ProcessId, TopicIndex, usize, Mode),
     ) -> Self {
-        Self { clock, acks, counters, ledger: Mutex::new(Ledger::new(process, topic, in_flight, mode)), errors }
+        let ledger = Mutex::new(Ledger::new(process, topic, in_flight, mode));
+        Self { clock, heard_ns: AtomicU64::new(EACH), acks, counters, ledger, errors }
     }
 
     /// The time.
     pub fn now(&self) -> TimeNs {
         self.clock.now()
+    }
+
+    /// Hears the reports of one event, which `poll` has librdkafka give: they came together, and so bear one time. Only the
+    /// client's own thread hears in this way.
+    pub fn hear(&self, poll: impl FnOnce()) {
+        self.heard_ns.store(NEXT, Ordering::Relaxed);
+        poll();
+        self.heard_ns.store(EACH, Ordering::Relaxed);
+    }
+
+    fn heard(&self) -> TimeNs {
+        match self.heard_ns.load(Ordering::Relaxed) {
+            EACH => self.clock.now(),
+            NEXT => {
+                let now = self.clock.now();
+                self.heard_ns.store(now.0, Ordering::Relaxed);
+                now
+            }
+            heard => TimeNs(heard),
+        }
     }
 
     /// The table of sends in flight.
@@ -256,14 +285,14 @@ impl ProducerContext for SendContext {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, report: &DeliveryResult<'_>, slot: usize) {
-        let complete_ns = self.clock.now();
+        let complete_ns = self.heard();
         let (message, error) = match report {
             Ok(message) => (message, 0),
             Err((error, message)) => (message, error_code(error)),
         };
-        let Judgement { outcome, .. } = outcome::judge(status::persistence(message), error, self.acks);
+        let Judgement { outcome, .. } = outcome::judge(native::persistence(message), error, self.acks);
         let offset = (outcome == Outcome::Ok && message.offset() >= 0).then(|| Offset(message.offset()));
-        let broker = status::broker(message);
+        let broker = native::broker(message);
         let mut ledger = self.ledger();
         let before = ledger.resolved;
         ledger.report(slot, Resolution { complete_ns, outcome, error, offset, broker });

@@ -25,7 +25,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::status::Persistence;
+use super::native::Persistence;
 use crate::kafka::Outcome;
 
 /// What a scenario's `acks` means for the meaning of an acknowledgement.
@@ -100,7 +100,9 @@ pub enum TransactionEnd {
     Aborted,
     /// Its producer was told that it is fenced, and had not asked for the commit.
     Fenced,
-    /// Nobody knows.
+    /// Nobody knows whether it is aborted yet; its commit was never asked for, and never will be.
+    Abandoned,
+    /// Its commit was asked for, and nobody knows what came of it.
     Unknown,
 }
 
@@ -115,6 +117,7 @@ pub fn judge_in_transaction(delivered: Outcome, end: TransactionEnd) -> Judgemen
         }
         (TransactionEnd::Aborted, _) => judged(Outcome::Fail, "its transaction's abort was acknowledged"),
         (TransactionEnd::Fenced, _) => judged(Outcome::Fail, "its producer was fenced before it asked for the commit"),
+        (TransactionEnd::Abandoned, _) => judged(Outcome::Fail, "its producer never asked for the commit"),
         (TransactionEnd::Unknown, _) => judged(Outcome::Info, "nobody knows how its transaction ended"),
     }
 }
@@ -199,7 +202,8 @@ mod tests {
             let end = |end| judge_in_transaction(delivered, end).outcome;
             assert_eq!(end(TransactionEnd::Committed) == Outcome::Ok, delivered == Outcome::Ok);
             assert_ne!(end(TransactionEnd::Committed), Outcome::Fail);
-            assert_eq!([end(TransactionEnd::Aborted), end(TransactionEnd::Fenced)], [Outcome::Fail; 2]);
+            let never_asked = [TransactionEnd::Aborted, TransactionEnd::Fenced, TransactionEnd::Abandoned];
+            assert_eq!(never_asked.map(end), [Outcome::Fail; 3]);
             assert_eq!(end(TransactionEnd::Unknown), Outcome::Info);
         }
     }

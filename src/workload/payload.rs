@@ -94,10 +94,9 @@ impl Decoded {
     }
 }
 
-/// Writes a payload into `buffer`, which is cleared first and keeps its allocation.
+/// Writes a payload into `buffer`, which keeps its allocation and nothing else: every byte is written anew.
 pub fn encode(buffer: &mut Vec<u8>, stamp: &Stamp, key: &[u8]) {
     let length = stamp.bytes.max(MIN_BYTES);
-    buffer.clear();
     buffer.resize(length as usize, 0);
     buffer[..4].copy_from_slice(&MAGIC);
     buffer[RUN].copy_from_slice(&stamp.run.0.to_le_bytes());
@@ -164,9 +163,13 @@ pub fn splitmix64_skip(state: u64, steps: u64) -> u64 {
 
 fn fill(filler: &mut [u8], record: RecordId) {
     let mut state = u64::from(record.process.0).rotate_left(40) ^ record.sequence.0;
-    for chunk in filler.chunks_mut(8) {
-        let word = splitmix64(&mut state).to_le_bytes();
-        chunk.copy_from_slice(&word[..chunk.len()]);
+    let mut chunks = filler.chunks_exact_mut(8);
+    for chunk in &mut chunks {
+        chunk.copy_from_slice(&splitmix64(&mut state).to_le_bytes());
+    }
+    let rest = chunks.into_remainder();
+    if !rest.is_empty() {
+        rest.copy_from_slice(&splitmix64(&mut state).to_le_bytes()[..rest.len()]);
     }
 }
 
@@ -194,6 +197,23 @@ mod tests {
         let stamp = Stamp { run: RunTag::of("run"), record: ID, place: PLACE, send_ns: TimeNs(5), headers: 3, bytes };
         encode(&mut buffer, &stamp, b"k3");
         buffer
+    }
+
+    #[test]
+    fn a_buffer_that_held_another_payload_holds_nothing_of_it() {
+        for (before, after) in [(200, 64), (64, 200), (101, 99)] {
+            let mut buffer = vec![0xff; before];
+            let stamp = Stamp {
+                run: RunTag::of("run"),
+                record: ID,
+                place: PLACE,
+                send_ns: TimeNs(5),
+                headers: 3,
+                bytes: after,
+            };
+            encode(&mut buffer, &stamp, b"k3");
+            assert_eq!(buffer, sample(after));
+        }
     }
 
     fn judge(payload: &[u8]) -> ReadStatus {

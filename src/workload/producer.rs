@@ -7,7 +7,6 @@
 
 pub mod life;
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -307,6 +306,7 @@ impl Life {
             choices.done();
             sent += 1;
         };
+        shared.count_sent(sent);
         self.transactions.iter_mut().for_each(|transactions| transactions.add(sent));
         let mut ledger = self.client.context().ledger();
         invoked[sent..].iter().for_each(|unsent| ledger.withdraw(unsent.record.slot));
@@ -343,7 +343,26 @@ impl Life {
     }
 }
 
+/// Writes `k` and the number in decimal, as is done for every record: by hand.
 fn write_key(key: &mut Vec<u8>, number: u32) {
     key.clear();
-    write!(key, "k{number}").expect("a vector takes every write");
+    key.push(b'k');
+    let digits = number.checked_ilog10().unwrap_or(0) + 1;
+    for place in (0..digits).rev() {
+        key.push(b'0' + (number / 10_u32.pow(place) % 10) as u8);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_its_number_in_decimal() {
+        let mut key = Vec::new();
+        for number in [0, 1, 9, 10, 99, 100, 12_345, 999_999_999, 1_000_000_000, u32::MAX] {
+            write_key(&mut key, number);
+            assert_eq!(key, format!("k{number}").into_bytes());
+        }
+    }
 }

@@ -30,6 +30,15 @@ pub struct Progress {
 struct Stand {
     owner: Option<ProcessId>,
     next: i64,
+    /// Where an owner was last known to stand, for displays: nothing is decided by it.
+    seen: i64,
+}
+
+impl Stand {
+    /// The partition has another owner, or none, of which nobody knows yet where it stands.
+    fn passes_to(&mut self, owner: Option<ProcessId>) {
+        *self = Self { owner, next: UNKNOWN, ..*self };
+    }
 }
 
 /// Who decides when the group has finished.
@@ -71,9 +80,14 @@ impl Progress {
     }
 
     fn with(spots: impl IntoIterator<Item = Spot>, lead: Lead) -> Self {
-        let nobody = Stand { owner: None, next: UNKNOWN };
+        let nobody = Stand { owner: None, next: UNKNOWN, seen: 0 };
         let stands = spots.into_iter().map(|spot| (spot, nobody)).collect();
         Self { stands: Mutex::new(stands), drain: OnceLock::new(), lead }
+    }
+
+    /// Where each partition's owner was last known to stand; its start where none ever was.
+    pub fn last_seen(&self) -> Vec<(Spot, i64)> {
+        self.stands().iter().map(|(spot, stand)| (*spot, stand.seen)).collect()
     }
 
     /// The partitions that the group reads.
@@ -85,6 +99,7 @@ impl Progress {
     pub fn stands_at(&self, spot: Spot, process: ProcessId, next: i64) {
         if let Some(stand) = self.stands().get_mut(&spot).filter(|stand| stand.owner == Some(process)) {
             stand.next = next;
+            stand.seen = next;
         }
         if let Lead::Told { tell, .. } = &self.lead {
             tell(spot, next);
@@ -94,21 +109,21 @@ impl Progress {
     /// A partition has a new owner, which may begin anywhere.
     pub fn given_to(&self, spot: Spot, process: ProcessId) {
         if let Some(stand) = self.stands().get_mut(&spot) {
-            *stand = Stand { owner: Some(process), next: UNKNOWN };
+            stand.passes_to(Some(process));
         }
     }
 
     /// A member gives a partition up: where its next owner will begin, nobody knows.
     pub fn given_up(&self, spot: Spot, process: ProcessId) {
         if let Some(stand) = self.stands().get_mut(&spot).filter(|stand| stand.owner == Some(process)) {
-            *stand = Stand { owner: None, next: UNKNOWN };
+            stand.passes_to(None);
         }
     }
 
     /// A member is dead: where its partitions' next owners will begin, nobody knows.
     pub fn forget(&self, process: ProcessId) {
         for stand in self.stands().values_mut().filter(|stand| stand.owner == Some(process)) {
-            *stand = Stand { owner: None, next: UNKNOWN };
+            stand.passes_to(None);
         }
     }
 
@@ -223,6 +238,18 @@ mod tests {
         progress.given_to(A, TWO);
         assert_eq!(progress.order(), Order::Drain);
         assert_eq!(progress.missing(), [(A, -1, 5)]);
+    }
+
+    #[test]
+    fn where_an_owner_last_stood_is_shown_while_nobody_owns_the_partition() {
+        let progress = Progress::new([A, B]);
+        progress.given_to(A, ONE);
+        progress.stands_at(A, ONE, 5);
+        progress.given_up(A, ONE);
+        assert_eq!(progress.last_seen(), [(A, 5), (B, 0)]);
+        progress.given_to(A, TWO);
+        progress.stands_at(A, TWO, 3);
+        assert_eq!(progress.last_seen(), [(A, 3), (B, 0)], "the next owner went back");
     }
 
     #[test]

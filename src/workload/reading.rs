@@ -1,15 +1,16 @@
 //! From a message that librdkafka delivered to a row of the history; what group members and drain readers share.
 
 use rdkafka::Timestamp;
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::error::KafkaError;
 
+use super::errors::ClientErrors;
 use super::headers;
+use super::native::letter::{Letter, TopicMark};
 use super::payload::{self, Decoded, Place, RunTag};
-use super::status;
 use crate::history::ReadRow;
 use crate::history::clock::Clock;
 use crate::history::recorder::RecorderHandle;
-use crate::kafka::{Offset, Partition, ProcessId, ReadStatus, TopicIndex, TopicPartition};
+use crate::kafka::{Partition, ProcessId, ReadStatus, TimeNs, TopicIndex, TopicPartition};
 
 /// A partition, as tables of positions name it.
 pub type Spot = (TopicIndex, Partition);
@@ -41,31 +42,69 @@ impl Topics {
     }
 }
 
-/// Judges a message, which was read now, and makes its row; `None` for a topic that is none of the run's.
-pub fn row(
-    message: &BorrowedMessage<'_>,
+/// What one reader is given at one time, made into rows. All of it was there when the first record was looked at, and bears that
+/// moment's time.
+pub struct Sitting<'a> {
     reader: ProcessId,
     run: RunTag,
-    topics: &Topics,
+    topics: &'a Topics,
     clock: Clock,
-) -> Option<ReadRow> {
-    let topic = topics.index(message.topic())?;
-    let partition = Partition(message.partition());
-    let payload = message.payload().unwrap_or_default();
-    let key = message.key().unwrap_or_default();
-    let read_ns = clock.now();
-    let decoded = payload::decode(run, Place { topic, partition }, key, payload);
-    Some(ReadRow {
-        reader,
-        topic,
-        partition,
-        offset: Offset(message.offset()),
-        leader_epoch: status::leader_epoch(message),
-        read_ns,
-        status: judge(&decoded, clock, message.timestamp(), status::headers(message)),
-        record: decoded.record,
-        bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX),
-    })
+    /// When the first record was given, and with it the others.
+    read_ns: Option<TimeNs>,
+    /// The topic of the record before, of which the next one is, too, most of the time.
+    last: Option<(TopicMark, TopicIndex)>,
+}
+
+impl<'a> Sitting<'a> {
+    /// What `reader` is about to be given.
+    pub fn of(reader: ProcessId, run: RunTag, topics: &'a Topics, clock: Clock) -> Self {
+        Self { reader, run, topics, clock, read_ns: None, last: None }
+    }
+
+    /// Takes in what was given: a row of a record, or a note of an error in reading a partition.
+    pub fn take(&mut self, letter: Letter<'_>, rows: &mut Vec<ReadRow>, errors: &ClientErrors) {
+        match letter.error() {
+            None => rows.push(self.row(letter).expect("readers are given partitions of the run only")),
+            Some((code, reason)) => errors.note(&KafkaError::MessageConsumption(code), &reason),
+        }
+    }
+
+    /// Judges a record and makes its row; `None` for a topic that is none of the run's.
+    pub fn row(&mut self, letter: Letter<'_>) -> Option<ReadRow> {
+        let read_ns = *self.read_ns.get_or_insert_with(|| self.clock.now());
+        let (topic, partition) = (self.topic(letter)?, letter.partition());
+        let payload = letter.payload();
+        let decoded = payload::decode(self.run, Place { topic, partition }, letter.key(), payload);
+        Some(ReadRow {
+            reader: self.reader,
+            topic,
+            partition,
+            offset: letter.offset(),
+            leader_epoch: letter.leader_epoch(),
+            read_ns,
+            status: judge(&decoded, self.clock, letter.timestamp(), letter.headers()),
+            record: decoded.record,
+            bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn topic(&mut self, letter: Letter<'_>) -> Option<TopicIndex> {
+        let mark = letter.topic_mark();
+        match self.last {
+            Some((last, topic)) if last == mark => Some(topic),
+            _ => {
+                let topic = self.topics.index(letter.topic())?;
+                self.last = Some((mark, topic));
+                Some(topic)
+            }
+        }
+    }
+}
+
+/// Where a reader stands after these rows: for each stretch of them that is of one partition, that and the next offset.
+pub fn reached(rows: &[ReadRow]) -> impl Iterator<Item = (Spot, i64)> {
+    let stretches = rows.chunk_by(|left, right| (left.topic, left.partition) == (right.topic, right.partition));
+    stretches.filter_map(|stretch| stretch.last().map(|row| ((row.topic, row.partition), row.offset.0 + 1)))
 }
 
 /// What a record is worth after a look at what Kafka carries beside its payload and key: one whose headers or timestamp are not
@@ -93,7 +132,7 @@ fn judge<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::{RecordId, Sequence, TimeNs};
+    use crate::kafka::{Offset, RecordId, Sequence};
 
     const RECORD: RecordId = RecordId { process: ProcessId(7), sequence: Sequence(99) };
     const SENT: TimeNs = TimeNs(5_999_999);
@@ -106,6 +145,25 @@ mod tests {
         let headers: Vec<_> = headers::drawn(RECORD, count).collect();
         let found = headers.iter().map(|header| (header.key().as_bytes(), header.value()));
         judge(decoded, clock, timestamp, Some(found))
+    }
+
+    #[test]
+    fn a_reader_stands_after_the_last_row_of_each_stretch_of_one_partition() {
+        let row = |partition, offset| ReadRow {
+            reader: ProcessId(1),
+            topic: TopicIndex(0),
+            partition: Partition(partition),
+            offset: Offset(offset),
+            leader_epoch: None,
+            read_ns: TimeNs(0),
+            status: ReadStatus::Intact,
+            record: RECORD,
+            bytes: 64,
+        };
+        let rows = [row(0, 4), row(0, 5), row(1, 9), row(0, 6)];
+        let spot = |partition| (TopicIndex(0), Partition(partition));
+        let stands: Vec<_> = reached(&rows).collect();
+        assert_eq!(stands, [(spot(0), 6), (spot(1), 10), (spot(0), 7)]);
     }
 
     #[test]

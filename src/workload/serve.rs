@@ -18,7 +18,7 @@ pub fn serve(client: &BaseProducer<SendContext>) -> usize {
     let mut left = before;
     loop {
         // One event at most, which may hold the reports of many records.
-        client.poll(Duration::ZERO);
+        client.context().hear(|| client.poll(Duration::ZERO));
         let now = in_flight();
         if now == left {
             return before - left;

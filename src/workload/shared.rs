@@ -28,6 +28,12 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Counts records that librdkafka took, or refused for good.
+    pub fn count_sent(&self, sends: usize) {
+        self.counters.add_sent(sends as u64);
+        self.gauge.add_sent(sends as u64);
+    }
+
     /// What another client gets: the same, with a gauge of its own.
     pub fn of_another(&self) -> Self {
         Self { gauge: Arc::default(), ..self.clone() }

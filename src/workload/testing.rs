@@ -28,6 +28,7 @@ pub fn recorder(topics: &[(&str, u32)]) -> ((TempDir, PathBuf), Recorder) {
         partitions: topics.iter().map(|(_, partitions)| *partitions).collect(),
         scenario_crc32: 0,
         plan_crc32: 0,
+        asked_crc32: None,
     };
     let recorder = Recorder::create(&path, clock, header, None).expect("a new history");
     ((dir, path), recorder)

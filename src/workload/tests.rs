@@ -4,6 +4,7 @@
 //! never that Kafka is right.
 
 mod carried;
+mod taken;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -24,10 +24,10 @@ use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::in_flight::SendContext;
+use super::native;
 use super::outcome::TransactionEnd;
 use super::payload::{splitmix64, splitmix64_skip};
 use super::serve::rest;
-use super::status;
 use crate::history::event::TransactionEnding;
 use crate::kafka::Outcome;
 use crate::scenario::TransactionSpec;
@@ -200,9 +200,11 @@ impl Transactions {
                 Err(error) => Err(error),
             }
         };
+        let unanswered =
+            if is_to_commit && taken.is_ok() { TransactionEnd::Unknown } else { TransactionEnd::Abandoned };
         match &result {
             Ok(end) => self.told.ended(*end, ""),
-            Err(error) => self.told.ended(TransactionEnd::Unknown, &error.to_string()),
+            Err(error) => self.told.ended(unanswered, &error.to_string()),
         }
         // A report that came later would be taken for one of the next transaction.
         let reported = Instant::now() + REPORT_LIMIT;
@@ -214,7 +216,7 @@ impl Transactions {
             Ok(end) => Ended { end, next: Next::GoOn },
             Err(error) => {
                 client.context().errors.note(&error, &format!("a transaction did not end: {error}"));
-                Ended { end: TransactionEnd::Unknown, next: Next::NewLife }
+                Ended { end: unanswered, next: Next::NewLife }
             }
         }
     }
@@ -225,8 +227,8 @@ impl Transactions {
         let reason = format!("the client library did not answer to a group's offsets within {} s", limit.as_secs());
         client.context().errors.note(&KafkaError::MessageProduction(RDKafkaErrorCode::OperationTimedOut), &reason);
         self.told.closes(TransactionEnding::Abandon, next);
-        self.told.ended(TransactionEnd::Unknown, &reason);
-        Ended { end: TransactionEnd::Unknown, next: Next::NewLife }
+        self.told.ended(TransactionEnd::Abandoned, &reason);
+        Ended { end: TransactionEnd::Abandoned, next: Next::NewLife }
     }
 
     /// What is certain of the one under way although it was not ended, because its client is of no use any more.
@@ -237,7 +239,7 @@ impl Transactions {
         self.told.closes(TransactionEnding::Abandon, next);
         let (end, reason) = match fenced(client) {
             Some((_, text)) => (TransactionEnd::Fenced, text),
-            None => (TransactionEnd::Unknown, "its client was of no use any more".to_owned()),
+            None => (TransactionEnd::Abandoned, "its client was of no use any more".to_owned()),
         };
         self.told.ended(end, &reason);
         end
@@ -256,7 +258,7 @@ pub struct Ended {
 /// Whether this client was told that another one writes in its place, and by which error: its name and its text.
 pub fn fenced<C: ProducerContext>(client: &BaseProducer<C>) -> Option<(String, String)> {
     let (code, text) = fatal(client)?;
-    FENCED.contains(&code).then(|| (status::code_name(code), text))
+    FENCED.contains(&code).then(|| (native::code_name(code), text))
 }
 
 /// Whether this client met an error after which it is of no use.

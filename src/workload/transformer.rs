@@ -254,13 +254,17 @@ impl Life {
             match self.outflow.send(out, shared, &invoked, &arrival.key) {
                 Attempt::Taken => break,
                 Attempt::Full(_) if Instant::now() < room_until => rest(&self.outflow.client, NAP),
-                Attempt::Refused => return false,
+                Attempt::Refused => {
+                    shared.count_sent(1);
+                    return false;
+                }
                 Attempt::Full(_) | Attempt::Spoilt | Attempt::Fatal => {
                     self.outflow.client.context().ledger().withdraw(slot);
                     return false;
                 }
             }
         }
+        shared.count_sent(1);
         self.made += 1;
         self.transactions().add(1);
         self.sources.push(SourceRow {
@@ -304,7 +308,7 @@ impl Life {
             TransactionEnd::Committed => self.inflow.passed(&read, is_told),
             TransactionEnd::Aborted => self.inflow.go_back(shared),
             TransactionEnd::Unknown if is_told => self.inflow.in_doubt(&read),
-            TransactionEnd::Unknown | TransactionEnd::Fenced => {}
+            TransactionEnd::Unknown | TransactionEnd::Abandoned | TransactionEnd::Fenced => {}
         }
         ended.next
     }

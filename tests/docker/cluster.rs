@@ -7,6 +7,7 @@ mod controls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -48,10 +49,23 @@ struct Ran {
     directory: PathBuf,
     exit_code: Option<i32>,
     verdict: Verdict,
+    _turn: turn::Turn,
+}
+
+/// Runs a scenario. Where nothing can be said, because the machine had too much to do for the scenario's times, it is run once more
+/// with nothing beside it: what is wrong with the harness is so then, too.
+fn run(name: &str, file: &str) -> Ran {
+    let ran = run_once(turn::cluster(), name, file);
+    if ran.verdict.outcome != RunOutcome::Inconclusive {
+        return ran;
+    }
+    let _ = writeln!(std::io::stderr(), "{name} is repeated: {:?}", ran.verdict.reasons);
+    drop(ran);
+    run_once(turn::cluster_alone(), name, file)
 }
 
 /// Runs a scenario, and makes sure that nothing of it is left in the engine.
-fn run(name: &str, file: &str) -> Ran {
+fn run_once(turn: turn::Turn, name: &str, file: &str) -> Ran {
     let place = Place::new();
     let mut command = place.run();
     command.arg(file);
@@ -62,7 +76,7 @@ fn run(name: &str, file: &str) -> Ran {
     assert_eq!(place.ledgers(), Vec::<PathBuf>::new(), "left behind");
     let directory = place.latest(name);
     let verdict = verdict(&directory);
-    Ran { place, directory, exit_code, verdict }
+    Ran { place, directory, exit_code, verdict, _turn: turn }
 }
 
 /// The label of everything that a run makes: its ledger's name.
@@ -115,7 +129,8 @@ fn assert_nothing_was_lost(ran: &Ran) {
     for line in &verdict.checks {
         assert_eq!(line.examined > 0, has_subject(line.check), "{} examined {}", line.check, line.examined);
         let found = if line.check == CheckName::Redelivery { 0 } else { line.found };
-        assert_eq!((line.verdict, found), (Validity::Valid, 0), "{}: {:?}", line.check, line.notes);
+        let expected = if has_subject(line.check) { Validity::Valid } else { Validity::Skipped };
+        assert_eq!((line.verdict, found), (expected, 0), "{}: {:?}", line.check, line.notes);
     }
     for fault in &verdict.faults {
         assert!(fault.proven && fault.proof.contains("exited 137"), "{}: {}", fault.id, fault.proof);
@@ -146,7 +161,6 @@ fn lost(history: &History) -> BTreeMap<(TopicIndex, Partition, RecordId), SendRo
 
 #[test]
 fn kill_one_loses_nothing() {
-    let _turn = turn::cluster();
     let ran = run("kill-one", "scenarios/kill-one.toml");
     assert_nothing_was_lost(&ran);
     let logs = names(&ran.directory.join("logs"));
@@ -164,7 +178,6 @@ fn kill_one_loses_nothing() {
 
 #[test]
 fn kill_leader_loses_nothing() {
-    let _turn = turn::cluster();
     let ran = run("kill-leader", "scenarios/kill-leader.toml");
     assert_nothing_was_lost(&ran);
     let [first, second] = &ran.verdict.faults[..] else { panic!("two faults: {:?}", ran.verdict.faults) };
@@ -173,7 +186,6 @@ fn kill_leader_loses_nothing() {
 
 #[test]
 fn every_codec_brings_back_what_was_sent_and_lies_on_the_disks() {
-    let _turn = turn::cluster();
     let ran = run("codecs", "scenarios/codecs.toml");
     assert_nothing_was_lost(&ran);
     let history = history(&ran.directory);
@@ -200,7 +212,6 @@ fn assert_caught(ran: &Ran, check: CheckName, counted: usize) {
 
 #[test]
 fn non_idempotent_duplicates_are_caught() {
-    let _turn = turn::cluster();
     let ran = run("non-idempotent-duplicates", "scenarios/controls/non-idempotent-duplicates.toml");
     let history = history(&ran.directory);
     let mut offsets: BTreeMap<(Partition, RecordId), BTreeSet<Offset>> = BTreeMap::new();
@@ -216,7 +227,6 @@ fn non_idempotent_duplicates_are_caught() {
 
 #[test]
 fn what_a_killed_member_had_committed_and_not_processed_is_caught() {
-    let _turn = turn::cluster();
     let ran = run("commit-before-process-skips", "scenarios/controls/commit-before-process-skips.toml");
     let history = history(&ran.directory);
     let is_member = |read: &&ReadRow| matches!(history.processes[&read.reader], ProcessRole::Consumer { .. });
@@ -233,7 +243,6 @@ fn what_a_killed_member_had_committed_and_not_processed_is_caught() {
 
 #[test]
 fn acks_one_loses_and_is_caught() {
-    let _turn = turn::cluster();
     let ran = run("acks-one-loses", "scenarios/controls/acks-one-loses.toml");
     assert_eq!((ran.exit_code, ran.verdict.outcome), (Some(0), RunOutcome::Pass), "{:#?}", ran.verdict.reasons);
     assert_eq!(ran.verdict.verdict, Validity::Invalid, "a control that passes still tells what is true");
@@ -256,13 +265,13 @@ fn acks_one_loses_and_is_caught() {
 
 #[test]
 fn a_damaged_replica_is_caught_though_no_client_sees_it() {
-    let _turn = turn::cluster();
     let ran = run("damaged-replica", "scenarios/controls/damaged-replica.toml");
     assert_eq!((ran.exit_code, ran.verdict.outcome), (Some(0), RunOutcome::Pass), "{:#?}", ran.verdict.reasons);
     for line in &ran.verdict.checks {
         let expected = match line.check {
             CheckName::ReplicaDivergence => Validity::Invalid,
-            _ => Validity::Valid,
+            check if has_subject(check) => Validity::Valid,
+            _ => Validity::Skipped,
         };
         assert_eq!(line.verdict, expected, "{}: {:?}", line.check, line.notes);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use wiber_chaos::cli::plan::render_timeline;
+use wiber_chaos::cli::sheet::{Charset, Sheet};
 use wiber_chaos::cli::terminal::Style;
 use wiber_chaos::kafka::{BrokerId, Endpoint};
 use wiber_chaos::plan::plan;
@@ -11,6 +12,8 @@ use wiber_chaos::scenario::{self, AttachSpec, ClusterKind, ClusterSpec};
 use super::{FAULT, GROUP, NAME, PRODUCER, TOPIC, refused, warned};
 
 const CONTAINERS: &str = "containers = { 1 = \"kafka-1\", 2 = \"kafka-2\", 3 = \"kafka-3\" }\n";
+
+const SHEET: Sheet = Sheet { width: 100, charset: Charset::Unicode, style: Style::Plain };
 
 /// A scenario on an attached cluster; these lines below `[cluster]`, and this at the end.
 fn attached(cluster: &str, more: &str) -> String {
@@ -161,7 +164,7 @@ fn no_message_shows_a_secret() {
 #[test]
 fn a_plan_without_containers_says_so() {
     let scenario = scenario::parse("s.toml", &attached("", "")).expect("a baseline needs no container").scenario;
-    let timeline = render_timeline(&scenario, &plan(&scenario, 1), Style::Plain);
+    let timeline = render_timeline(&scenario, &plan(&scenario, 1), &SHEET);
     assert!(timeline.contains("containers: none"), "{timeline}");
 }
 
@@ -170,6 +173,6 @@ fn a_plan_draws_as_many_of_the_named_as_a_run_will_strike() {
     let minority = "[[fault]]\nid = \"f\"\nat = \"1s\"\nfor = \"1s\"\nkill = { target = \"minority\" }\n";
     let text = attached("brokers = 5\ncontainers = { 7 = \"kafka-7\", 9 = \"kafka-9\" }\n", minority);
     let scenario = scenario::parse("s.toml", &text).expect("the minority of five is two").scenario;
-    let timeline = render_timeline(&scenario, &plan(&scenario, 1), Style::Plain);
+    let timeline = render_timeline(&scenario, &plan(&scenario, 1), &SHEET);
     assert!(timeline.contains("(broker-7, broker-9)") || timeline.contains("(broker-9, broker-7)"), "{timeline}");
 }

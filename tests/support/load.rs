@@ -141,6 +141,7 @@ impl Running {
             partitions: scenario.topics.iter().map(|topic| topic.partitions).collect(),
             scenario_crc32: 0,
             plan_crc32: 0,
+            asked_crc32: None,
         };
         let recorder = Recorder::create(&path, clock, header, None).expect("a new history");
         let handle = recorder.handle();

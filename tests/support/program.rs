@@ -49,6 +49,8 @@ impl Place {
         let variable = std::env::var_os("CARGO_BIN_EXE_wiber-chaos");
         let mut command = Command::new(variable.unwrap_or_else(|| env!("CARGO_BIN_EXE_wiber-chaos").into()));
         command.env("WIBER_CHAOS_STATE_DIR", self.path("state")).env_remove("RUST_BACKTRACE");
+        // What is told on GitHub Actions is for the tests of that, also where these run there.
+        command.env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY");
         command
     }
 

@@ -120,9 +120,12 @@ fn a_file_of_one_line_too_many_is_caught() {
 }
 
 #[test]
-fn unsafe_code_outside_its_file_is_caught() {
+fn unsafe_code_outside_its_module_is_caught() {
     assert_caught(rules::unsafe_code, "src/a.rs", 2, "fn f() {\n    unsafe { g() }\n}");
-    assert!(offences(rules::unsafe_code, "src/workload/status.rs", "unsafe fn f() {}").is_empty());
+    assert_caught(rules::unsafe_code, "src/workload/natively.rs", 1, "unsafe fn f() {}");
+    for path in ["src/workload/native.rs", "src/workload/native/inbox.rs"] {
+        assert!(offences(rules::unsafe_code, path, "unsafe fn f() {}").is_empty());
+    }
     assert!(offences(rules::unsafe_code, "src/a.rs", "// unsafe\nconst A: &str = \"unsafe\";").is_empty());
 }
 

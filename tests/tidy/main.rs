@@ -102,7 +102,7 @@ fn no_file_is_longer_than_a_reader_can_hold() {
 }
 
 #[test]
-fn unsafe_code_lives_in_one_file() {
+fn unsafe_code_lives_in_one_module() {
     assert_none(rules::unsafe_code(&load()));
 }
 

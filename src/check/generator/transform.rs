@@ -16,7 +16,7 @@ use crate::scenario::{
     CommitMode, GroupSpec, OffsetsCommitted, ProducerSpec, Rate, TopicSpec, TransactionSpec, TransformerSpec,
 };
 
-use super::{DRAINS, Drawn};
+use super::{DRAINS, Drawn, WITNESS};
 use crate::check::testing::{BYTES, id};
 
 /// The transformer's name, and its topic's.
@@ -36,7 +36,7 @@ pub(crate) fn transform(drawn: &mut Drawn, seed: u64) {
         let partition = i32::try_from(at).expect("few partitions");
         let lane = Lane { partition, next: 0, log: Vec::new(), end: 0 };
         let lane = lane.fill(drawn, &mut rng);
-        for reader in DRAINS {
+        for reader in DRAINS.into_iter().chain([WITNESS]) {
             for (sequence, producer, offset) in &lane.log {
                 read(drawn, (INTO, partition), reader, *offset, id(*producer, *sequence));
             }
@@ -260,7 +260,7 @@ fn tell_ends(drawn: &mut Drawn, ends: &[(i32, i64)]) {
         partition: TopicPartition::new(COPIES, *partition),
         offset: Offset(*end),
     };
-    for reader in DRAINS {
+    for reader in DRAINS.into_iter().chain([WITNESS]) {
         let (time, positions) = (drawn.tick(), ends.iter().map(position).collect());
         drawn.run.event(time, EventKind::Drained { process: ProcessId(reader), positions });
     }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{CheckArgs, SubVia};
 use crate::cli::terminal::{self, Style, complain};
@@ -128,8 +129,8 @@ impl Told<'_> {
             let (mark, word) = if allowed { (style.good("✓"), "allowed") } else { (style.bad("✗"), "bad") };
             writeln!(text, "  {mark} {:<25} {word:<8} {:>8} found", error.name(), found.count).expect(TAKES_ALL);
             if let Some(witness) = found.examples.first() {
-                let witness = serde_json::to_string(witness).expect("a witness is plain data");
-                writeln!(text, "      {}", style.dim(&witness)).expect(TAKES_ALL);
+                let witness = plain(&serde_json::to_value(witness).expect("a witness is plain data"));
+                writeln!(text, "      such as: {}", style.dim(&witness)).expect(TAKES_ALL);
             }
         }
         text
@@ -162,7 +163,51 @@ impl Told<'_> {
     }
 }
 
+/// Data for people: what is known, in words and numbers, without the quotes and braces that programs need.
+fn plain(value: &Value) -> String {
+    let list = |items: &[Value]| items.iter().map(plain).collect::<Vec<_>>().join(", ");
+    match value {
+        Value::Null => "unknown".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", list(items)),
+        Value::Object(fields) => {
+            let known = fields.iter().filter(|(_, value)| !value.is_null());
+            let clauses = known.map(|(name, value)| match value {
+                Value::Object(_) => format!("{} ({})", name.replace('_', " "), plain(value)),
+                _ => format!("{} {}", name.replace('_', " "), plain(value)),
+            });
+            clauses.collect::<Vec<_>>().join(", ")
+        }
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
 /// How many reasons for throwing are told. One is enough for the verdict.
 const REASONS_MAX: usize = 8;
 
 const TAKES_ALL: &str = "a String takes all that is written to it";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::documented::assert_documented;
+
+    #[test]
+    fn programs_are_told_each_error_with_its_witnesses() {
+        let history = jepsen::read(include_str!("../../../tests/jepsen/lost.edn")).expect("a history");
+        let options = Options { sub_via: [jepsen::SubVia::Assign].into_iter().collect(), ww_deps: false };
+        let verdict = jepsen::judge(&history, &options);
+        let told = Told { file: "lost.edn", operations: history.ops.len(), options: &options, verdict: &verdict };
+        insta::assert_snapshot!(told.json());
+        assert_documented("check --from jepsen", &told.json());
+    }
+
+    #[test]
+    fn a_witness_reads_as_a_sentence_and_leaves_out_what_nobody_knows() {
+        let witness = serde_json::json!({
+            "key": "k1", "offset": 7, "values": [3, null], "error": null, "sent_by": {"process": 2, "index": 40},
+        });
+        // serde_json keeps an object's names in their order.
+        assert_eq!(plain(&witness), "key k1, offset 7, sent by (index 40, process 2), values [3, unknown]");
+    }
+}

@@ -110,12 +110,12 @@ fn write_group(out: &mut String, group: &GroupView, style: Style) -> std::fmt::R
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::kafka::{ClusterView, Endpoint, GroupOffset, LeaderEpoch, MemberView, Missing, Offset, TopicPartition};
 
-    #[test]
-    fn a_status_shows_what_is_missing_first_and_what_is_not_known() {
+    /// A broker is gone, and with it what nobody else knows.
+    pub(in crate::cli) fn sample() -> Status {
         let partition = |number, isr: &[i32]| PartitionView {
             partition: TopicPartition::new("chat", number),
             leader: isr.first().copied().map(BrokerId),
@@ -129,7 +129,7 @@ mod tests {
             state,
             is_controller: id == 3,
         };
-        let status = Status {
+        Status {
             brokers: vec![
                 broker(1, BrokerState::Up),
                 BrokerStatus { endpoint: None, ..broker(2, BrokerState::Missing) },
@@ -165,7 +165,11 @@ mod tests {
                 reason: "no answer within 5 s".to_owned(),
             }],
             missing: Some("not registered: broker-2".to_owned()),
-        };
-        insta::assert_snapshot!(human(&status, Style::Plain));
+        }
+    }
+
+    #[test]
+    fn a_status_shows_what_is_missing_first_and_what_is_not_known() {
+        insta::assert_snapshot!(human(&sample(), Style::Plain));
     }
 }

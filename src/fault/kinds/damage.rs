@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, partition_of};
+use super::Fault;
 use crate::fault::disk::{Cut, HowDamaged, Segment, WhichFile, Within};
 use crate::fault::{Action, Case, Deed, Keys, Need, NextLife, Noted, Scene, Signal, State, Stroke, Target};
 use crate::kafka::TopicPartition;
@@ -74,7 +74,7 @@ impl Fault for Damage {
     const NEEDS: &'static [Need] = &[Need::Engine, Need::Tool];
 
     fn read<K: Keys>(keys: &mut K) -> Result<(Self, Target), Noted> {
-        let (target, word, partition) = (keys.whom(), keys.word("file", &WORDS), partition_of(keys));
+        let (target, word, partition) = (keys.whom(), keys.word("file", &WORDS), keys.any_partition("partition"));
         let segment = keys.word("segment", &[("newest", Segment::Newest), ("oldest", Segment::Oldest)]);
         let exit = keys.word("exit", &[("kill", Exit::Kill), ("stop", Exit::Stop)]);
         let (how, target) = (how(keys)?, target?);

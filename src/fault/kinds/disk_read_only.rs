@@ -11,7 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, on_each, partition_of};
+use super::{Fault, on_each};
 use crate::fault::disk::LockedPlace;
 use crate::fault::{Action, Case, Deed, Keys, Need, NextLife, Noted, Scene, State, Stroke, Target};
 
@@ -29,7 +29,7 @@ impl Fault for DiskReadOnly {
     const NEEDS: &'static [Need] = &[Need::Engine, Need::Tool];
 
     fn read<K: Keys>(keys: &mut K) -> Result<(Self, Target), Noted> {
-        let (target, partition) = (keys.whom(), partition_of(keys));
+        let (target, partition) = (keys.whom(), keys.any_partition("partition"));
         let place = partition?.map_or(LockedPlace::DataDirectory, LockedPlace::Partition);
         Ok((Self { place }, target?))
     }

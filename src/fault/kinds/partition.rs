@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Fault;
 use super::cutting::{self, Cuts, Direction, Mode};
-use crate::fault::{Case, Keys, Link, Need, Noted, Plane, Question, Scene, State, Stroke, Target};
+use crate::fault::{Case, Keys, Link, Need, Noted, Plane, Question, Scene, State, Stroke, Target, WordOrTarget};
 use crate::kafka::BrokerId;
 
 /// The parameters.
@@ -51,13 +51,12 @@ pub enum To {
 
 impl To {
     pub(super) fn read<K: Keys>(keys: &mut K, default: Self) -> Result<Self, Noted> {
-        let Some(text) = keys.text("to")? else { return Ok(default) };
-        match text.as_str() {
-            "rest" => Ok(Self::Rest),
-            "clients" => Ok(Self::Clients),
-            "all" => Ok(Self::All),
-            _ => Ok(keys.target("to")?.map_or(default, Self::Brokers)),
-        }
+        let words = [("rest", Self::Rest), ("clients", Self::Clients), ("all", Self::All)];
+        Ok(match keys.word_or_target("to", &words)? {
+            Some(WordOrTarget::Word(word)) => word,
+            Some(WordOrTarget::Target(brokers)) => Self::Brokers(brokers),
+            None => default,
+        })
     }
 
     pub(super) fn target(&self) -> Option<&Target> {

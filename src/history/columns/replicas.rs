@@ -4,7 +4,7 @@ use arrow_array::types::{Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field};
 
-use super::{BadColumns, Columnar, column, required, values};
+use super::{BadColumns, Columnar, column, made, required, values};
 use crate::history::ReplicaRow;
 use crate::kafka::replica::{Checksum, StoredBatch};
 use crate::kafka::{BrokerId, LeaderEpoch, Offset, Partition, TopicIndex};
@@ -86,7 +86,7 @@ impl Columnar for ReplicaRow {
                 },
             })
         };
-        (0..batch.num_rows()).map(row_at).collect()
+        made(batch.num_rows(), row_at)
     }
 
     fn place(&self) -> (TopicIndex, Partition) {

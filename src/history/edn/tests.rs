@@ -20,6 +20,7 @@ fn empty() -> History {
         processes: BTreeMap::new(),
         partitions: BTreeMap::from(keys),
         closure: Closure::Whole,
+        tally: None,
     }
 }
 

@@ -95,6 +95,7 @@ fn history(sends: &[SendRow], reads: &[ReadRow], replicas: &[ReplicaRow]) -> Tem
         partitions: vec![2, 1],
         scenario_crc32: 0,
         plan_crc32: 0,
+        asked_crc32: None,
     };
     let recorder = Recorder::create(dir.path(), Clock::start(), header, None).expect("a new history");
     let handle = recorder.handle();

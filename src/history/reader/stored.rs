@@ -14,10 +14,10 @@ use crate::kafka::ProcessId;
 
 /// A history whose files have been held against their seal, and whose events have been gone through once.
 pub struct Stored {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// What its events say about the whole.
     pub(super) survey: Survey,
-    cuts: Vec<String>,
+    pub(super) cuts: Vec<String>,
 }
 
 impl Stored {
@@ -90,7 +90,7 @@ impl Stored {
     }
 
     /// Holds the rows that were found against what `run-ended` counts.
-    fn reconcile(&mut self, file: &str, found: u64) -> Result<(), ReadError> {
+    pub(super) fn reconcile(&mut self, file: &str, found: u64) -> Result<(), ReadError> {
         let Some(Ending { sends, reads, .. }) = self.survey.ending else { return Ok(()) };
         let counts = [(SendRow::FILE, sends), (ReadRow::FILE, reads)];
         let Some((_, counted)) = counts.into_iter().find(|(counted, _)| *counted == file) else { return Ok(()) };
@@ -107,10 +107,15 @@ impl Stored {
 /// Holds each file against its seal, before anything in it is believed.
 fn check_seals(dir: &Path, survey: &Survey, ending: &Ending, cuts: &mut Vec<String>) -> Result<(), ReadError> {
     let seal = ending.seal;
+    let (sends, reads) = std::thread::scope(|scope| {
+        let sends = scope.spawn(|| rows::sum(&dir.join(SendRow::FILE)));
+        let reads = rows::sum(&dir.join(ReadRow::FILE));
+        (sends.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), reads)
+    });
     let mut sums = vec![
         (EVENTS_FILE, survey.sum, seal.events),
-        (SendRow::FILE, rows::sum(&dir.join(SendRow::FILE))?, seal.sends),
-        (ReadRow::FILE, rows::sum(&dir.join(ReadRow::FILE))?, seal.reads),
+        (SendRow::FILE, sends?, seal.sends),
+        (ReadRow::FILE, reads?, seal.reads),
     ];
     for (file, sealed) in [(SourceRow::FILE, seal.sources), (ReplicaRow::FILE, seal.replicas)] {
         if let Some(sealed) = sealed {

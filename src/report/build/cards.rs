@@ -38,7 +38,7 @@ pub(super) fn cards(history: &History, anomalies: &[Anomaly]) -> Vec<Card> {
         let near = logs.get(&place).into_iter().flat_map(|log| log.range(range.clone()));
         near.map(|(_, neighbour)| neighbour).filter(|n| !n.acked.is_empty() || !n.found.is_empty()).cloned().collect()
     };
-    chosen.into_iter().map(|anomaly| Card { anomaly, neighbourhood: neighbourhood(anomaly) }).collect()
+    chosen.into_iter().map(|anomaly| Card { anomaly, neighbourhood: neighbourhood(anomaly), log: Vec::new() }).collect()
 }
 
 /// Takes from each check in turn, so that a thousand lost records do not hide the one that was made up.

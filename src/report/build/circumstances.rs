@@ -1,5 +1,5 @@
-//! How things stood when the record of an anomaly was written: who led the partition, who was in sync, whose it was, and which
-//! faults were in force. A person who reads an anomaly asks this first.
+//! How things stood when the record of an anomaly was written, or when it was read if that is what was wrong: who led the partition,
+//! who was in sync, whose it was, and which faults were in force. A person who reads an anomaly asks this first.
 //!
 //! The leader and the ISR are those of the last look at the cluster's metadata before that moment, which comes a few times a
 //! second: a change that nobody has seen yet is not in it.
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::anomaly::Anomaly;
 use crate::history::{EventKind, History};
 use crate::kafka::{PartitionView, ProcessId, TimeNs, TopicPartition};
-use crate::report::{Circumstances, FaultBand, PhaseSpan};
+use crate::report::{Circumstances, FaultBand, PhaseSpan, format};
 
 use super::label;
 
@@ -37,8 +37,9 @@ pub(super) fn of_all(
 ) -> Vec<Option<Circumstances>> {
     let courses = courses(history);
     let of_one = |anomaly: &Anomaly| {
-        let at_ns = anomaly.ack_ns.or(anomaly.send_ns)?;
-        let from_ns = anomaly.send_ns.unwrap_or(at_ns);
+        // What is wrong with a read is so when it was read, whenever its record was written.
+        let at_ns = anomaly.read_ns.or(anomaly.ack_ns).or(anomaly.send_ns)?;
+        let from_ns = anomaly.read_ns.or(anomaly.send_ns).unwrap_or(at_ns);
         let partition = TopicPartition { topic: anomaly.topic.to_string(), partition: anomaly.partition };
         let course = courses.get(&partition);
         let in_force = |fault: &&FaultBand| {
@@ -50,15 +51,37 @@ pub(super) fn of_all(
             standing: course.and_then(|course| course.standing(at_ns)).cloned(),
             owners: course.map(|course| course.owners(history, at_ns)).unwrap_or_default(),
             faults: faults.iter().filter(in_force).map(|fault| fault.id.clone()).collect(),
+            next: next_fault(faults, at_ns)
+                .into_iter()
+                .chain(course.and_then(|course| course.next_leader(at_ns)))
+                .collect(),
         })
     };
     anomalies.iter().map(of_one).collect()
+}
+
+/// The first fault that came into force after a moment. What is lost was mostly there until then.
+fn next_fault(faults: &[FaultBand], at_ns: TimeNs) -> Option<String> {
+    let later = faults.iter().filter_map(|fault| Some((fault.injected_ns.filter(|time| *time > at_ns)?, &fault.id)));
+    later.min().map(|(time, id)| format!("{id} {} later", format::duration_ms(time.since(at_ns) / 1_000_000)))
 }
 
 impl Course<'_> {
     fn standing(&self, at_ns: TimeNs) -> Option<&PartitionView> {
         let seen = self.looks.partition_point(|(time, _)| *time <= at_ns);
         seen.checked_sub(1).map(|last| self.looks[last].1)
+    }
+
+    /// The first other leader that was seen after a moment.
+    fn next_leader(&self, at_ns: TimeNs) -> Option<String> {
+        let then = self.standing(at_ns)?;
+        let seen = self.looks.partition_point(|(time, _)| *time <= at_ns);
+        let (time, next) = self.looks[seen..].iter().find(|(_, view)| {
+            view.leader.is_some() && (view.leader, view.leader_epoch) != (then.leader, then.leader_epoch)
+        })?;
+        let leader = next.leader.expect("it was looked for");
+        let epoch = next.leader_epoch.map_or_else(String::new, |epoch| format!(" in epoch {epoch}"));
+        Some(format!("{leader} led{epoch} {} later", format::duration_ms(time.since(at_ns) / 1_000_000)))
     }
 
     fn owners(&self, history: &History, at_ns: TimeNs) -> Vec<String> {
@@ -131,6 +154,19 @@ mod tests {
             assert_eq!((standing.leader, standing.leader_epoch), (span.leader, span.leader_epoch));
             assert!(standing.isr.iter().all(|broker| (1..=3).map(BrokerId).any(|known| known == *broker)));
         }
+    }
+
+    #[test]
+    fn what_came_next_names_the_fault_and_the_leader_that_followed() {
+        let report = fixture::invalid();
+        let injected = report.faults[0].injected_ns.expect("it struck");
+        for circumstances in report.circumstances.iter().flatten() {
+            let names_it = circumstances.next.iter().any(|clause| clause.starts_with(&report.faults[0].id.to_string()));
+            assert_eq!(names_it, circumstances.at_ns < injected, "{circumstances:?}");
+        }
+        assert!(
+            report.circumstances.iter().flatten().any(|then| then.next.iter().any(|clause| clause.contains(" led")))
+        );
     }
 
     #[test]

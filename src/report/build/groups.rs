@@ -1,15 +1,16 @@
 //! Each consumer group's figures: what it read, how often it read something again, how its members came and went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::event::{Position, RevocationCause};
+use crate::history::tally::Tally;
 use crate::history::{EventKind, History, ProcessRole};
-use crate::kafka::{Offset, Outcome, ProcessId, TopicPartition};
-use crate::report::GroupReport;
+use crate::kafka::{Offset, Outcome, ProcessId, TimeNs, TopicPartition};
+use crate::report::{GroupReport, GroupSpan};
 use crate::scenario::Scenario;
 
 /// One entry a group, by name: those of the scenario and any other that a process belonged to.
-pub(super) fn reports(history: &History, scenario: &Scenario) -> Vec<GroupReport> {
+pub(super) fn reports((history, tally): (&History, &Tally), scenario: &Scenario, end_ns: TimeNs) -> Vec<GroupReport> {
     let mut groups: BTreeMap<&str, GroupReport> = BTreeMap::new();
     for spec in scenario.all_groups() {
         groups.insert(&spec.name, empty(&spec.name));
@@ -26,13 +27,57 @@ pub(super) fn reports(history: &History, scenario: &Scenario) -> Vec<GroupReport
             count_event(&event.kind, group);
         }
     }
-    count_reads(history, &group_of, &mut groups);
+    for (place, _) in tally.reads.partitions.iter() {
+        for (group, report) in &mut groups {
+            if let Some(read) = tally.reads.group(place, group) {
+                report.reads += read.reads;
+                report.redeliveries += read.again();
+            }
+        }
+    }
     for (group, behind) in behind(history, &group_of) {
         if let Some(report) = groups.get_mut(group) {
             report.behind = Some(behind);
         }
     }
+    for (name, report) in &mut groups {
+        report.spans = spans(history, end_ns, |process| group_of(process) == Some(*name));
+    }
     groups.into_values().collect()
+}
+
+/// How a group's partitions were spread over its members, replayed from what they were given and gave up.
+fn spans(history: &History, end_ns: TimeNs, is_member: impl Fn(&ProcessId) -> bool) -> Vec<GroupSpan> {
+    let mut owned: BTreeMap<ProcessId, BTreeSet<&TopicPartition>> = BTreeMap::new();
+    let mut spans: Vec<GroupSpan> = Vec::new();
+    for event in &history.events {
+        match &event.kind {
+            EventKind::Assigned { process, partitions } if is_member(process) => {
+                owned.entry(*process).or_default().extend(partitions);
+            }
+            EventKind::Revoked { process, partitions, .. } if is_member(process) => {
+                if let Some(own) = owned.get_mut(process) {
+                    own.retain(|partition| !partitions.contains(partition));
+                }
+            }
+            EventKind::ProcessEnded { process, .. } if is_member(process) => {
+                owned.remove(process);
+            }
+            _ => continue,
+        }
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let (owners, partitions) = (
+            count(owned.values().filter(|own| !own.is_empty()).count()),
+            count(owned.values().flatten().collect::<BTreeSet<_>>().len()),
+        );
+        match spans.last_mut() {
+            Some(last) if (last.owners, last.owned) == (owners, partitions) => continue,
+            Some(last) => last.end_ns = event.time_ns,
+            None => {}
+        }
+        spans.push(GroupSpan { owners, owned: partitions, start_ns: event.time_ns, end_ns });
+    }
+    spans
 }
 
 fn empty(group: &str) -> GroupReport {
@@ -47,6 +92,7 @@ fn empty(group: &str) -> GroupReport {
         commits_ok: 0,
         commits_not_ok: 0,
         behind: None,
+        spans: Vec::new(),
     }
 }
 
@@ -68,30 +114,6 @@ fn count_event(event: &EventKind, group: &mut GroupReport) {
         EventKind::Committed { outcome: Outcome::Ok, .. } => group.commits_ok += 1,
         EventKind::Committed { .. } => group.commits_not_ok += 1,
         _ => {}
-    }
-}
-
-fn count_reads<'a>(
-    history: &'a History,
-    group_of: &impl Fn(&ProcessId) -> Option<&'a str>,
-    groups: &mut BTreeMap<&'a str, GroupReport>,
-) {
-    for rows in history.partitions.values() {
-        let mut offsets: BTreeMap<&str, Vec<Offset>> = BTreeMap::new();
-        for read in &rows.reads {
-            if let Some(group) = group_of(&read.reader) {
-                offsets.entry(group).or_default().push(read.offset);
-            }
-        }
-        for (group, mut offsets) in offsets {
-            let reads = offsets.len() as u64;
-            offsets.sort_unstable();
-            offsets.dedup();
-            if let Some(report) = groups.get_mut(group) {
-                report.reads += reads;
-                report.redeliveries += reads - offsets.len() as u64;
-            }
-        }
     }
 }
 
@@ -131,5 +153,13 @@ mod tests {
         let group = &report.groups[0];
         assert_eq!((group.members, group.redeliveries, group.behind), (2, 40, Some(0)));
         assert_eq!(group.reads - group.redeliveries, report.verdict.counts.read_distinct);
+    }
+
+    #[test]
+    fn a_groups_partitions_are_followed_from_member_to_member() {
+        let report = fixture::valid();
+        let spans: Vec<_> = report.groups[0].spans.iter().map(|span| (span.owners, span.owned)).collect();
+        assert_eq!(spans, [(1, 2), (2, 3), (1, 1), (2, 3)]);
+        assert_eq!(report.groups[0].spans.last().map(|span| span.end_ns), Some(report.end_ns));
     }
 }

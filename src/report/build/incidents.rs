@@ -39,6 +39,7 @@ fn describe(history: &History, event: &EventKind) -> Option<(String, String)> {
     let (subject, text) = match event {
         EventKind::ClientError { process, code, message } => (label(history, *process), format!("{code}: {message}")),
         EventKind::HarnessError { message } => ("harness".to_owned(), message.clone()),
+        EventKind::LeftBehind { what } => ("harness".to_owned(), format!("not clean: {what}")),
         EventKind::Interrupted { signal } => ("harness".to_owned(), format!("interrupted by {signal}")),
         EventKind::ClusterUnreachable { reason } => {
             ("cluster".to_owned(), format!("nobody answered a request for metadata: {reason}"))

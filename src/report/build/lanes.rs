@@ -8,7 +8,7 @@ use crate::history::event::FaultStage;
 use crate::history::{EventKind, History};
 use crate::kafka::{BrokerId, TimeNs};
 use crate::plan::Plan;
-use crate::report::{BrokerLane, BrokerSpan, BrokerState};
+use crate::report::{BrokerLane, BrokerSpan, BrokerState, ControllerSpan};
 
 /// What is known of the brokers at one moment while the events are replayed.
 struct Replay<'a> {
@@ -55,6 +55,21 @@ fn extend(spans: &mut Vec<BrokerSpan>, state: BrokerState, now: TimeNs, end_ns: 
         last.end_ns = now;
     }
     spans.push(BrokerSpan { state, start_ns: now, end_ns });
+}
+
+/// Who the controller was, as each look at the cluster named it.
+pub(super) fn controllers(history: &History, end_ns: TimeNs) -> Vec<ControllerSpan> {
+    let mut spans: Vec<ControllerSpan> = Vec::new();
+    for event in &history.events {
+        let EventKind::ClusterObserved { view } = &event.kind else { continue };
+        match spans.last_mut() {
+            Some(last) if last.controller == view.controller => continue,
+            Some(last) => last.end_ns = event.time_ns,
+            None => {}
+        }
+        spans.push(ControllerSpan { controller: view.controller, start_ns: event.time_ns, end_ns });
+    }
+    spans
 }
 
 impl Replay<'_> {
@@ -117,6 +132,14 @@ mod tests {
         let states: Vec<_> = report.brokers[1].spans.iter().map(|span| span.state).collect();
         assert_eq!(states, [BrokerState::Up, BrokerState::Down, BrokerState::Unregistered, BrokerState::Up]);
         assert_eq!(report.brokers[0].spans.len(), 1);
+    }
+
+    #[test]
+    fn a_controller_that_stays_is_one_span() {
+        let report = fixture::valid();
+        assert_eq!(report.controllers.len(), 1);
+        assert_eq!(report.controllers[0].end_ns, report.end_ns);
+        assert!(fixture::empty().controllers.is_empty());
     }
 
     #[test]

@@ -2,28 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{EventKind, History, PartitionHistory, ProcessRole};
-use crate::kafka::{Offset, Outcome, PartitionView, ReadStatus, TimeNs, TopicPartition};
+use crate::history::tally::{PartitionReads, Tally};
+use crate::history::{EventKind, History};
+use crate::kafka::{Offset, Outcome, PartitionView, TimeNs, TopicPartition};
 use crate::report::{LeaderSpan, PartitionReport, Stall};
 use crate::verdict::Verdict;
 
 /// One entry a partition of the history.
-pub(super) fn reports(history: &History, verdict: &Verdict, end_ns: TimeNs) -> Vec<PartitionReport> {
+pub(super) fn reports(history: &History, tally: &Tally, verdict: &Verdict, end_ns: TimeNs) -> Vec<PartitionReport> {
     let mut spans = leader_spans(history, end_ns);
     let ranges = ranges(history);
     let mut reports: Vec<PartitionReport> = Vec::with_capacity(history.partitions.len());
-    for ((topic, number), rows) in &history.partitions {
-        let partition = TopicPartition { topic: history.topic_name(*topic), partition: *number };
-        let outcomes = |wanted| rows.sends.iter().filter(|send| send.outcome == wanted).count() as u64;
+    for (place, sends) in tally.sends.partitions.iter() {
+        let partition = TopicPartition { topic: history.topic_name(place.0), partition: place.1 };
         let name = partition.to_string();
         let line = verdict.availability.partitions.iter().find(|line| line.partition == name);
         reports.push(PartitionReport {
-            sent: rows.sends.len() as u64,
-            acked: outcomes(Outcome::Ok),
-            failed: outcomes(Outcome::Fail),
-            indeterminate: outcomes(Outcome::Info),
+            sent: sends.sent,
+            acked: sends.of(Outcome::Ok),
+            failed: sends.of(Outcome::Fail),
+            indeterminate: sends.of(Outcome::Info),
             range: ranges.get(&partition).copied(),
-            drained_distinct: drained_distinct(history, rows),
+            drained_distinct: tally.reads.partitions.get(place).map_or(0, PartitionReads::drained_of_this_run),
             max_unavailability_ms: line.map(|line| line.max_unavailability_ms),
             unavailable_from_ms: line.and_then(|line| line.began_ms),
             stall: line.map(|line| Stall {
@@ -37,18 +37,6 @@ pub(super) fn reports(history: &History, verdict: &Verdict, end_ns: TimeNs) -> V
     }
     reports.sort_by(|a, b| a.partition.cmp(&b.partition));
     reports
-}
-
-/// How many distinct records of this run the drain found in the partition.
-fn drained_distinct(history: &History, rows: &PartitionHistory) -> u64 {
-    let by_drain = rows.reads.iter().filter(|read| {
-        matches!(history.processes.get(&read.reader), Some(ProcessRole::Drain { .. }))
-            && matches!(read.status, ReadStatus::Intact | ReadStatus::Misplaced)
-    });
-    let mut records: Vec<_> = by_drain.map(|read| read.record).collect();
-    records.sort_unstable();
-    records.dedup();
-    records.len() as u64
 }
 
 /// The last range that was read of each partition.

@@ -1,23 +1,31 @@
 //! The run second by second. A moment exactly on a second's edge belongs to the second that it begins.
 
-use std::collections::BTreeMap;
-
 use super::{SECOND_NS, latency};
-use crate::history::{EventKind, History, ProcessRole};
-use crate::kafka::{Outcome, ProcessId, TimeNs};
+use crate::history::tally::Tally;
+use crate::history::{EventKind, History};
+use crate::kafka::TimeNs;
 use crate::report::{FaultBand, PhaseSpan, Second};
 
 /// One entry a second, from 0 to the second of the last thing recorded; none when nothing was.
-pub(super) fn series(history: &History, end_ns: TimeNs, phases: &[PhaseSpan], faults: &[FaultBand]) -> Vec<Second> {
-    if history.events.is_empty() && history.partitions.values().all(|p| p.sends.is_empty() && p.reads.is_empty()) {
+pub(super) fn series(
+    (history, tally): (&History, &Tally),
+    end_ns: TimeNs,
+    phases: &[PhaseSpan],
+    faults: &[FaultBand],
+) -> Vec<Second> {
+    let is_empty = tally.sends.seconds.is_empty() && tally.reads.partitions.iter().all(|(_, reads)| reads.reads == 0);
+    if history.events.is_empty() && is_empty {
         return Vec::new();
     }
     let last = end_ns.0 / SECOND_NS;
     let mut seconds: Vec<Second> = (0..=last).map(|second| Second { second, ..Second::default() }).collect();
-    count_sends(history, &mut seconds);
-    count_reads(history, &mut seconds);
-    for (second, latency) in seconds.iter_mut().zip(latency::by_second(history, last)) {
-        second.latency = latency;
+    for (second, counted) in seconds.iter_mut().zip(&tally.sends.seconds) {
+        second.sent = counted.sent;
+        [second.acked, second.failed, second.indeterminate] = counted.by_outcome;
+        second.latency = latency::of(&counted.latency);
+    }
+    for (second, read) in seconds.iter_mut().zip(&tally.reads.by_second) {
+        second.read = *read;
     }
     mark_phases(phases, &mut seconds);
     mark_faults(faults, end_ns, &mut seconds);
@@ -28,32 +36,6 @@ pub(super) fn series(history: &History, end_ns: TimeNs, phases: &[PhaseSpan], fa
 /// The second that a time lies in, no later than the last one.
 fn index_of(time: TimeNs, seconds: &[Second]) -> usize {
     usize::try_from(time.0 / SECOND_NS).unwrap_or(usize::MAX).min(seconds.len() - 1)
-}
-
-fn count_sends(history: &History, seconds: &mut [Second]) {
-    for send in history.partitions.values().flat_map(|partition| &partition.sends) {
-        let invoked = index_of(send.invoke_ns, seconds);
-        seconds[invoked].sent += 1;
-        let completed = index_of(send.complete_ns, seconds);
-        let second = &mut seconds[completed];
-        match send.outcome {
-            Outcome::Ok => second.acked += 1,
-            Outcome::Fail => second.failed += 1,
-            Outcome::Info => second.indeterminate += 1,
-        }
-    }
-}
-
-fn count_reads(history: &History, seconds: &mut [Second]) {
-    // The drain reads the whole log at once; its reads would dwarf those of the groups that the chart is about.
-    let is_member: BTreeMap<ProcessId, bool> =
-        history.processes.iter().map(|(id, role)| (*id, matches!(role, ProcessRole::Consumer { .. }))).collect();
-    for read in history.partitions.values().flat_map(|partition| &partition.reads) {
-        if is_member.get(&read.reader) == Some(&true) {
-            let index = index_of(read.read_ns, seconds);
-            seconds[index].read += 1;
-        }
-    }
 }
 
 fn mark_phases(phases: &[PhaseSpan], seconds: &mut [Second]) {
@@ -95,26 +77,6 @@ fn mark_under_replicated(history: &History, seconds: &mut [Second]) {
         }
         second.under_replicated = worst;
     }
-}
-
-/// The most sends between their invocation and completion at once. Counted by the millisecond (coarser for runs of more
-/// than an hour), each send from the one it begins in to the one it ends in, so that it errs upwards by what one step holds.
-pub(super) fn max_in_flight(history: &History, end_ns: TimeNs) -> u64 {
-    const MOST_STEPS: u64 = 1 << 22;
-    let step_ns = (end_ns.0 / MOST_STEPS + 1).max(1_000_000);
-    let steps = usize::try_from(end_ns.0 / step_ns + 2).expect("no more steps than MOST_STEPS + 2");
-    let mut changes = vec![0_i64; steps];
-    let step_of = |time: TimeNs| usize::try_from(time.0 / step_ns).unwrap_or(usize::MAX).min(steps - 2);
-    for send in history.partitions.values().flat_map(|partition| &partition.sends) {
-        changes[step_of(send.invoke_ns)] += 1;
-        changes[step_of(send.complete_ns) + 1] -= 1;
-    }
-    let mut in_flight = 0_i64;
-    let most = changes.into_iter().map(|change| {
-        in_flight += change;
-        in_flight
-    });
-    most.max().unwrap_or(0).max(0).unsigned_abs()
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! The worst anomalies as cards, each with all that is known of it and with the log around it.
+//! The first anomalies of each check as cards, each with all that is known of it and with the log around it.
 
 use maud::{Markup, html};
 
-use super::scrolled;
+use super::axis::Size;
+use super::{places, scrolled};
 use crate::anomaly::{Anomaly, CheckName};
-use crate::report::{Card, Circumstances, NamedRecord, Neighbour, Report, format};
+use crate::report::{BrokerLine, Card, Circumstances, NamedRecord, Neighbour, Report, format};
 
 /// How many cards of each check are open to the eye at once.
 const SHOWN_AT_ONCE: usize = 4;
@@ -24,14 +25,34 @@ pub(super) fn anomalies(report: &Report) -> Markup {
         }
     }
     html! {
-        p {
+        p class="lead" {
             (format::count(found)) @if found == 1 { " was found." } @else { " were found." }
             @if more > 0 {
-                " The worst " (report.cards.len()) " are below; " (format::count(more)) " more are in "
+                " The first " (report.cards.len()) ", of each check in turn, are below; " (format::count(more)) " more are in "
                 a href="anomalies.csv" { "anomalies.csv" } "."
             }
+            " " (jump_to_first(report))
         }
-        @for check in checks { (of_check(report, check)) }
+        div data-filter="cards" data-filter-name="Filter the cards" {
+            @for check in checks { (of_check(report, check)) }
+        }
+    }
+}
+
+/// A link to the card of what happened first of all that breaks an expectation; nothing where no card is.
+pub(super) fn jump_to_first(report: &Report) -> Markup {
+    let broken = report.cards.first().map(|card| report.anomalies[card.anomaly].check);
+    let of_it = report.cards.iter().filter(|card| Some(report.anomalies[card.anomaly].check) == broken);
+    let first =
+        of_it.min_by_key(|card| places::moment(&report.anomalies[card.anomaly]).map_or(u64::MAX, |time| time.0));
+    html! {
+        @if let Some(card) = first {
+            @let anomaly = &report.anomalies[card.anomaly];
+            a class="jump" href={ "#" (places::card(card.anomaly)) } {
+                "Jump to the first: " (anomaly.check)
+                @if let Some(time) = places::moment(anomaly) { " at " (format::moment_ms(time.as_millis())) }
+            }
+        }
     }
 }
 
@@ -45,14 +66,14 @@ fn of_check(report: &Report, check: CheckName) -> Markup {
     let found = report.verdict.checks.iter().find(|line| line.check == check).map_or(0, |line| line.found);
     let (first, rest) = cards.split_at(cards.len().min(SHOWN_AT_ONCE));
     html! {
-        h3 { (check) " " span class="aside" { (format::count(found)) " found" } }
+        div class="of-check" { h3 id=(places::cards_of(check)) { (check) " " span class="aside" { (format::count(found)) " found" } }
         div class="cards" { @for (card, anomaly) in first { (draw(report, card, anomaly)) } }
         @if !rest.is_empty() {
             details {
                 summary { (rest.len()) " more of " (check) }
                 div class="cards" { @for (card, anomaly) in rest { (draw(report, card, anomaly)) } }
             }
-        }
+        } }
     }
 }
 
@@ -70,24 +91,45 @@ fn draw(report: &Report, card: &Card, anomaly: &Anomaly) -> Markup {
         ("sequence", text(anomaly.record.map(|record| record.sequence.to_string()))),
         ("sent", moment(anomaly.send_ns)),
         ("acknowledged", moment(anomaly.ack_ns)),
+        ("acknowledged by", text(anomaly.acked_by.map(|broker| broker.to_string()))),
+        ("read by", text(anomaly.reader.as_ref().map(ToString::to_string))),
+        ("read", moment(anomaly.read_ns)),
+        ("read under leader epoch", text(anomaly.leader_epoch.map(|epoch| epoch.to_string()))),
         ("group", text(anomaly.group.as_ref().map(ToString::to_string))),
     ];
     let then = report.circumstances.get(card.anomaly).and_then(Option::as_ref);
     html! {
-        article class="card" {
+        article class="card" id=(places::card(card.anomaly)) tabindex="-1" {
             p class="explanation" { (anomaly.explanation) }
+            (to_timeline(report, anomaly))
             dl {
                 @for (name, value) in fields.into_iter().chain(then.map(circumstances).into_iter().flatten()) {
                     @if value != "–" { div { dt { (name) } dd { (value) } } }
                 }
             }
             @if !card.neighbourhood.is_empty() { (neighbourhood(card, anomaly)) }
+            @if !card.log.is_empty() { (broker_log(&card.log)) }
+        }
+    }
+}
+
+/// The way to the anomaly's mark, in whichever drawing is shown.
+fn to_timeline(report: &Report, anomaly: &Anomaly) -> Markup {
+    html! {
+        @if let Some(second) = places::second(report, anomaly) {
+            p class="to-timeline" {
+                @for size in Size::BOTH {
+                    a class=(size.name()) href={ "#" (places::mark_in(size, anomaly.check, second)) } data-second=(second) {
+                        "Show on the timeline" span class="unseen" { ": " (anomaly.check) " in second " (second) }
+                    }
+                }
+            }
         }
     }
 }
 
 /// How things stood then.
-fn circumstances(then: &Circumstances) -> [(&'static str, String); 5] {
+fn circumstances(then: &Circumstances) -> [(&'static str, String); 6] {
     let joined = |words: Vec<String>| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
     let standing = then.standing.as_ref();
     let leader = standing.map(|view| match (view.leader, view.leader_epoch) {
@@ -101,6 +143,7 @@ fn circumstances(then: &Circumstances) -> [(&'static str, String); 5] {
         ("in sync then", format::or_dash(isr, |text| text)),
         ("assigned then to", joined(then.owners.clone())),
         ("faults in force then", joined(then.faults.iter().map(ToString::to_string).collect())),
+        ("what came next", joined(then.next.clone())),
         ("phase", format::or_dash(then.phase, |phase| phase.name().to_owned())),
     ]
 }
@@ -124,6 +167,26 @@ fn neighbourhood(card: &Card, anomaly: &Anomaly) -> Markup {
         }
     };
     scrolled("The log around it", &table)
+}
+
+/// What the brokers wrote around it.
+fn broker_log(lines: &[BrokerLine]) -> Markup {
+    let table = html! {
+        table class="data broker-log" {
+            thead { tr { th scope="col" class="number" { "At" } th scope="col" { "Broker" } th scope="col" { "Wrote" } } }
+            tbody { @for line in lines { tr {
+                td class="number" { (format!("{:.3} s", line.time_ns.as_secs_f64())) }
+                th scope="row" { (line.broker) }
+                td class="text" { (line.text) }
+            } } }
+        }
+    };
+    html! {
+        details {
+            summary { "The brokers’ own logs around it, " (format::counted(lines.len() as u64, "line")) }
+            (scrolled("The brokers’ logs around it", &table))
+        }
+    }
 }
 
 /// Whether the log holds something else than was acknowledged at the offset.

@@ -36,7 +36,7 @@ impl Size {
     /// Where the plot begins: left of it stand the labels.
     pub(super) fn left(self) -> f64 {
         match self {
-            Self::Wide => 96.0,
+            Self::Wide => 142.0,
             Self::Narrow => 80.0,
         }
     }
@@ -65,7 +65,7 @@ impl TimeAxis {
         let stop = report.phases.iter().find(|span| span.phase == Phase::Stop);
         let end = stop.map_or(report.end_ns.0, |span| span.start_ns.0);
         let to_ns = if end > start { end } else { start + 1_000_000_000 };
-        Self { from_ns: start, to_ns, left: size.left(), right: size.width() - 8.0 }
+        Self { from_ns: start, to_ns, left: size.left(), right: size.width() - 24.0 }
     }
 
     /// The axis's first and last moment in seconds.
@@ -84,21 +84,21 @@ impl TimeAxis {
         self.left + ((seconds - from) / (to - from)).clamp(0.0, 1.0) * (self.right - self.left)
     }
 
-    /// Round moments in seconds: as many as have room.
-    pub(super) fn ticks(self, size: Size) -> Vec<u64> {
+    /// Round moments in seconds, each with its text: as many as have room.
+    pub(super) fn ticks(self, size: Size) -> Vec<(u64, String)> {
         const STEPS: [u64; 16] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400];
         let (from, to) = (self.from_ns.div_ceil(1_000_000_000), self.to_ns / 1_000_000_000);
         let span = to.saturating_sub(from);
         let step = STEPS.into_iter().find(|step| span / step <= size.most_ticks()).unwrap_or(86_400);
-        (from.div_ceil(step)..=to / step).map(|index| index * step).collect()
+        (from.div_ceil(step)..=to / step).map(|index| (index * step, tick_text(index * step, step))).collect()
     }
 }
 
-/// The text of a tick.
-pub(super) fn tick_text(seconds: u64) -> String {
+/// The text of a tick, in the unit of the step from one to the next, so that an axis speaks of minutes all along or not at all.
+fn tick_text(seconds: u64, step: u64) -> String {
     match seconds {
-        0..600 => format!("{seconds} s"),
-        600..7_200 => format!("{} min", seconds / 60),
+        _ if step < 60 => format!("{seconds} s"),
+        0..7_200 => format!("{} min", seconds / 60),
         _ if seconds.is_multiple_of(3_600) => format!("{} h", seconds / 3_600),
         _ => format!("{}:{:02} h", seconds / 3_600, seconds % 3_600 / 60),
     }

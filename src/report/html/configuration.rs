@@ -8,7 +8,7 @@ use crate::report::{Report, format};
 use crate::scenario::without_secrets;
 
 /// The files of a run directory that the page points to.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("scenario.toml", "the scenario"),
     ("plan.json", "every step with its time and target"),
     ("environment.json", "versions and sizes"),
@@ -21,6 +21,7 @@ const FILES: [(&str, &str); 12] = [
     ("latency.csv", "quantiles by stretch of the run"),
     ("junit.xml", "for CI"),
     ("history/events.jsonl", "the history's events"),
+    ("logs/", "the brokers' own logs, where they were kept"),
 ];
 
 /// Plan, environment, scenario and files.
@@ -30,7 +31,7 @@ pub(super) fn configuration(report: &Report) -> Markup {
         (environment(report))
         // Pages are passed on; whoever gets one is not meant to get passwords with it.
         details { summary { "The scenario, word for word but for secrets" }
-            pre tabindex="0" role="region" aria-label="Scenario" { code { (without_secrets(&report.scenario_toml)) } }
+            pre tabindex="0" role="group" aria-label="Scenario" { code { (without_secrets(&report.scenario_toml)) } }
         }
         h3 { "Files beside this page" }
         ul class="files" { @for (file, meaning) in FILES { li { a href=(file) { (file) } " " span { (meaning) } } } }

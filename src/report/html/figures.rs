@@ -19,17 +19,28 @@ fn counts(report: &Report) -> Markup {
     let rows = [
         ("sent", counts.sent, "sends invoked"),
         ("acked", counts.acked, "acknowledged: the cluster said that it has them"),
-        ("failed", counts.failed, "certainly not in the log, and never will be"),
+        (
+            "failed",
+            counts.failed,
+            "refused, or of a transaction that was aborted: nobody who waits for commits is ever given them",
+        ),
         ("indeterminate", counts.indeterminate, "nobody knows: may be in the log or not, and either is legal"),
         ("read", counts.read, "records read, by groups and drain together"),
         ("read, distinct", counts.read_distinct, "distinct records that the drain found in the log"),
         ("in flight at most", report.max_in_flight, "sends waiting at once, over all producers"),
     ];
+    let rates = report.verdict.rates.iter().map(|line| {
+        let of = format!("of {:.0} a second that {} were asked for", line.asked_per_second, line.producers);
+        (format!("{:.0}/s", line.sent_per_second), of)
+    });
     let table = html! {
         table {
             caption { span { "Records" } }
             tbody { @for (name, value, meaning) in rows { tr {
                 th scope="row" { (name) } td class="number" { (format::count(value)) } td class="text" { (meaning) }
+            } }
+            @for (value, meaning) in rates { tr {
+                th scope="row" { "rate" } td class="number" { (value) } td class="text" { (meaning) }
             } } }
         }
     };

@@ -2,14 +2,25 @@
 
 use maud::{Markup, html};
 
-use super::axis::{Size, TimeAxis, coordinate as c, text_width, tick_text};
-use crate::report::Report;
+use super::axis::{Size, TimeAxis, coordinate as c, text_width};
+use super::places::fault_row;
+use crate::report::{Report, Standing};
+
+/// What a drawing is to somebody who cannot see it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nature {
+    /// One picture, told by its title and description.
+    Picture,
+    /// A map with links in it, each told on its own.
+    Map,
+}
 
 /// One chart in one size.
 pub(super) struct Frame<'a> {
     pub(super) report: &'a Report,
     /// Unique on the page with the size's name.
     pub(super) id: &'a str,
+    pub(super) nature: Nature,
     pub(super) size: Size,
     pub(super) axis: TimeAxis,
     /// The plot's upper edge.
@@ -38,13 +49,18 @@ impl Frame<'_> {
         format!("url(#{})", self.id(part))
     }
 
-    /// The drawing, with its title, description and patterns.
-    pub(super) fn svg(&self, title: &str, description: &str, content: &Markup) -> Markup {
+    /// The drawing, with its title, description and patterns. What stays where it is when somebody zooms is apart from what moves
+    /// along the time axis, so that the page's script needs to know nothing of what is drawn.
+    pub(super) fn svg(&self, title: &str, description: &str, still: &Markup, moves: &Markup) -> Markup {
         let (width, height) = (self.size.width(), self.bottom + FOOT);
         let (title_id, desc_id) = (self.id("title"), self.id("desc"));
         let (from, to) = self.axis.seconds();
+        let role = match self.nature {
+            Nature::Picture => "img",
+            Nature::Map => "group",
+        };
         html! {
-            svg class={ "chart " (self.size.name()) } viewBox={ "0 0 " (c(width)) " " (c(height)) } role="img"
+            svg class={ "chart " (self.size.name()) } viewBox={ "0 0 " (c(width)) " " (c(height)) } role=(role)
                 aria-labelledby={ (title_id) " " (desc_id) } data-left=(c(self.axis.left)) data-right=(c(self.axis.right))
                 data-width=(c(width)) data-top=(c(self.top)) data-bottom=(c(self.bottom))
                 data-from=(format!("{from:.3}")) data-to=(format!("{to:.3}"))
@@ -56,19 +72,25 @@ impl Frame<'_> {
                     (hatch(&self.id("down"), "hatch-down", 45))
                     (hatch(&self.id("paused"), "hatch-paused", 135))
                     (hatch(&self.id("isr"), "hatch-isr", 135))
+                    clipPath id=(self.id("plot")) {
+                        rect x=(c(self.axis.left)) y="0" width=(c(self.axis.right - self.axis.left)) height=(c(height)) {}
+                    }
                 }
-                (content)
+                g class="ticks" aria-hidden="true" { (self.time_ticks()) }
+                g aria-hidden="true" { (still) }
+                g class="moves" clip-path={ "url(#" (self.id("plot")) ")" } { (moves) }
+                g class="fault-labels" { (self.fault_labels()) }
             }
         }
     }
 
     /// The vertical lines and the text of the time axis.
-    pub(super) fn time_ticks(&self) -> Markup {
+    fn time_ticks(&self) -> Markup {
         html! {
-            @for second in self.axis.ticks(self.size) {
+            @for (second, text) in self.axis.ticks(self.size) {
                 @let x = c(self.axis.x_of_secs(second as f64));
                 line class="grid" x1=(x) x2=(x) y1=(c(self.top)) y2=(c(self.bottom)) {}
-                text class="tick middle" x=(x) y=(c(self.bottom + 16.0)) { (tick_text(second)) }
+                text class="tick middle" x=(x) y=(c(self.bottom + 16.0)) { (text) }
             }
         }
     }
@@ -80,7 +102,7 @@ impl Frame<'_> {
                 @if let Some((from, to)) = band.span(self.report.end_ns) {
                     @let (x1, x2) = (self.axis.x(from), self.axis.x(to));
                     rect class="band" x=(c(x1)) y=(c(self.top)) width=(c((x2 - x1).max(1.5)))
-                        height=(c(self.bottom - self.top)) fill=(self.pattern("fault")) { title { (band.sentence) } }
+                        height=(c(self.bottom - self.top)) fill=(self.pattern("fault")) { title { (band.sentence) " " (line.proof) } }
                     @for x in [x1, x2] {
                         line class=(if line.proven { "edge" } else { "edge doubtful" }) x1=(c(x)) x2=(c(x))
                             y1=(c(self.top)) y2=(c(self.bottom)) {}
@@ -90,13 +112,20 @@ impl Frame<'_> {
         }
     }
 
-    /// The faults' names above the plot, in as many rows as overlapping ones need.
-    pub(super) fn fault_labels(&self) -> Markup {
-        let labels = labels(self.report, self.axis);
+    /// The faults' names above the plot, in as many rows as overlapping ones need. One that finds no room is there for whoever zooms.
+    fn fault_labels(&self) -> Markup {
         html! {
-            @for label in labels.iter().filter_map(|label| label.row.map(|row| (label, row))) {
-                @let y = self.top - 6.0 - (label.1 as f64) * LABEL_ROW;
-                text class="fault-label" x=(c(label.0.x)) y=(c(y)) { (label.0.text) }
+            @for label in labels(self.report, self.axis) {
+                @let y = self.top - 6.0 - (label.row.unwrap_or(0) as f64) * LABEL_ROW;
+                @let crowded = label.row.is_none().then_some("crowded");
+                @let text = html! {
+                    text class="fault-label" x=(c(label.x)) y=(c(y))
+                        data-begins=(c(label.band.0)) data-ends=(c(label.band.1)) { (label.text) }
+                };
+                @match self.nature {
+                    Nature::Picture => { g class=[crowded] { (text) } }
+                    Nature::Map => { a class=[crowded] href={ "#" (fault_row(label.fault)) } { (text) } }
+                }
             }
         }
     }
@@ -109,26 +138,31 @@ pub(super) fn label_rows(report: &Report, axis: TimeAxis) -> usize {
 
 struct Label {
     text: String,
+    /// Its place in the verdict.
+    fault: usize,
     x: f64,
     row: Option<usize>,
+    /// Where its band begins and ends.
+    band: (f64, f64),
 }
 
 /// Puts each fault's name at its band's beginning, in the lowest row where it overlaps no other.
 fn labels(report: &Report, axis: TimeAxis) -> Vec<Label> {
     let mut rows_end = [f64::MIN; MOST_LABEL_ROWS];
-    let mut bands: Vec<_> = report.verdict.faults.iter().zip(&report.faults).collect();
-    bands.sort_by_key(|(_, band)| band.injected_ns);
+    let mut bands: Vec<_> = report.verdict.faults.iter().zip(&report.faults).enumerate().collect();
+    bands.sort_by_key(|(_, (_, band))| band.injected_ns);
     let mut labels = Vec::new();
-    for (line, band) in bands {
-        let Some((from, _)) = band.span(report.end_ns) else { continue };
-        let text = if line.proven { band.id.0.clone() } else { format!("{} (not proven)", band.id) };
+    for (fault, (line, band)) in bands {
+        let Some((from, to)) = band.span(report.end_ns) else { continue };
+        let proven = if line.proven { "" } else { " (not proven)" };
+        let text = format!("{} {}{proven}", Standing::of_fault(line).symbol(), band.id);
         let width = text_width(&text);
         let x = axis.x(from).min(axis.right - width).max(0.0);
         let row = rows_end.iter().position(|end| *end < x);
         if let Some(row) = row {
             rows_end[row] = x + width + 10.0;
         }
-        labels.push(Label { text, x, row });
+        labels.push(Label { text, fault, x, row, band: (axis.x(from), axis.x(to)) });
     }
     labels
 }

@@ -15,7 +15,7 @@ pub(super) struct Points {
     pub(super) points: Vec<Point>,
 }
 
-/// One point: rates are means over its seconds; latencies are those of its worst second.
+/// One point: rates are means over its seconds; all else is as it was in the worst of them.
 pub(super) struct Point {
     /// Its first second.
     pub(super) second: u64,
@@ -23,11 +23,15 @@ pub(super) struct Point {
     pub(super) covers: u64,
     pub(super) sent: f64,
     pub(super) acked: f64,
-    pub(super) not_acked: f64,
+    pub(super) failed: f64,
+    pub(super) indeterminate: f64,
     pub(super) read: f64,
     pub(super) p50_ms: Option<f64>,
     pub(super) p99_ms: Option<f64>,
     pub(super) max_ms: Option<f64>,
+    pub(super) under_replicated: Option<f64>,
+    pub(super) unread: Option<f64>,
+    pub(super) lag_ms: Option<f64>,
 }
 
 impl Points {
@@ -63,11 +67,15 @@ impl Points {
         column(&mut text, "second", &|point| Some(point.second as f64));
         column(&mut text, "sent", &|point| Some(point.sent));
         column(&mut text, "acked", &|point| Some(point.acked));
-        column(&mut text, "not_acked", &|point| Some(point.not_acked));
+        column(&mut text, "failed", &|point| Some(point.failed));
+        column(&mut text, "indeterminate", &|point| Some(point.indeterminate));
         column(&mut text, "read", &|point| Some(point.read));
         column(&mut text, "p50", &|point| point.p50_ms);
         column(&mut text, "p99", &|point| point.p99_ms);
         column(&mut text, "max", &|point| point.max_ms);
+        column(&mut text, "under_replicated", &|point| point.under_replicated);
+        column(&mut text, "unread", &|point| point.unread);
+        column(&mut text, "lag", &|point| point.lag_ms);
         write!(text, ",\"each\":{}}}", self.seconds_each).expect("a String takes all");
         text
     }
@@ -81,15 +89,21 @@ fn point(seconds: &[&Second]) -> Point {
         let worst = seconds.iter().filter_map(|second| second.latency.as_ref()).map(value).max();
         worst.map(|us| f64::from(us) / 1000.0)
     };
+    let most =
+        |value: fn(&Second) -> Option<u64>| seconds.iter().filter_map(|second| value(second)).max().map(|v| v as f64);
     Point {
         second: seconds[0].second,
         covers: seconds.len() as u64,
         sent: mean(|second| second.sent),
         acked: mean(|second| second.acked),
-        not_acked: mean(|second| second.failed + second.indeterminate),
+        failed: mean(|second| second.failed),
+        indeterminate: mean(|second| second.indeterminate),
         read: mean(|second| second.read),
         p50_ms: worst(|latency| latency.p50_us),
         p99_ms: worst(|latency| latency.p99_us),
         max_ms: worst(|latency| latency.max_us),
+        under_replicated: most(|second| second.under_replicated.map(u64::from)),
+        unread: most(|second| second.unread),
+        lag_ms: most(|second| second.lag_ms),
     }
 }

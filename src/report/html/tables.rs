@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{class_of, pill, scrolled};
+use super::{Filter, class_of, filtered, pill, places};
 use crate::report::{FaultBand, PartitionReport, Report, Standing, format};
 use crate::verdict::FaultLine;
 
@@ -13,29 +13,44 @@ pub(super) fn faults(report: &Report) -> Markup {
     }
     let table = html! {
         table {
+            caption { span {
+                "After: since it was asked for. Recovery: every ISR is full again, or the clients that were struck are at work. Caught up:                  the groups have read all that was acknowledged by the heal."
+            } }
             thead { tr {
                 th scope="col" { "Proven" } th scope="col" { "Fault" } th scope="col" class="number" { "Injected" }
-                th scope="col" class="number" { "Healed" } th scope="col" class="number" { "Recovery after heal" }
+                th scope="col" class="number" { "Healed" } th scope="col" class="number" { "First failure after" }
+                th scope="col" class="number" { "Acknowledged again after" }
+                th scope="col" class="number" { "Recovery after heal" }
                 th scope="col" class="number" { "Unavailability" } th scope="col" class="number" { "Consumers stalled" }
-                th scope="col" class="number" { "Groups settled" } th scope="col" class="number" { "Caught up after heal" }
+                th scope="col" class="number" { "Groups stable after" } th scope="col" class="number" { "Caught up after heal" }
                 th scope="col" class="number" { "Sends overlapping" }
             } }
-            @for (line, band) in report.verdict.faults.iter().zip(&report.faults) { (fault(line, band)) }
+            @for (index, (line, band)) in report.verdict.faults.iter().zip(&report.faults).enumerate() {
+                (fault(index, line, band))
+            }
         }
     };
-    scrolled("Faults", &table)
+    filtered("Faults", Filter::Bodies, &table)
 }
 
 /// Its figures in one row, and what is said of it across all columns below them.
-fn fault(line: &FaultLine, band: &FaultBand) -> Markup {
+fn fault(index: usize, line: &FaultLine, band: &FaultBand) -> Markup {
     let standing = Standing::of_fault(line);
     html! {
-        tbody class="fault" {
+        tbody class="fault" id=(places::fault_row(index)) {
             tr class=(class_of(standing)) {
                 td { (pill(standing, if line.proven { "proven" } else { "not proven" })) }
-                th scope="row" { span class="name" { (line.id) } }
+                th scope="row" { span class="name" {
+                    @if let Some(from) = line.injected_ms {
+                        a href="#timeline" data-from=(from) data-to=[line.healed_ms] { (line.id) }
+                    } @else {
+                        (line.id)
+                    }
+                } }
                 td class="number" { (format::or_dash(line.injected_ms, format::moment_ms)) }
                 td class="number" { (format::or_dash(line.healed_ms, format::moment_ms)) }
+                td class="number" { (format::or_dash(line.first_failure_ms, format::duration_ms)) }
+                td class="number" { (format::or_dash(line.acked_again_ms, format::duration_ms)) }
                 td class="number" { (format::or_dash(line.recovery_ms, format::duration_ms)) }
                 td class="number" { (format::duration_ms(line.unavailability_ms)) }
                 td class="number" { (format::duration_ms(line.consume_stall_ms)) }
@@ -44,7 +59,7 @@ fn fault(line: &FaultLine, band: &FaultBand) -> Markup {
                 td class="number" { (format::count(line.sends_overlapping)) }
             }
             tr class={ (class_of(standing)) " told" } {
-                td colspan="10" {
+                td colspan="12" {
                     span class="aside" { (band.sentence) }
                     span class="note" { "Proof: " (line.proof) }
                 }
@@ -73,7 +88,7 @@ pub(super) fn availability(report: &Report) -> Markup {
             tbody { @for partition in &report.partitions { (available(partition, worst)) } }
         }
     };
-    scrolled("Availability by partition", &table)
+    filtered("Availability by partition", Filter::Rows, &table)
 }
 
 fn available(line: &PartitionReport, worst_ms: u64) -> Markup {
@@ -125,7 +140,7 @@ pub(super) fn incidents(report: &Report) -> Markup {
         }
     };
     html! {
-        (scrolled("Incidents", &table))
+        (filtered("Incidents", Filter::Rows, &table))
         @if hidden > 0 {
             p class="aside" { (format::count(hidden as u64)) " more are in " code { "history/events.jsonl" } "." }
         }

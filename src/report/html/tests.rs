@@ -95,7 +95,7 @@ fn anomalies_above_the_cap_say_how_many_more_there_are() {
     let report = fixture::invalid();
     let page = render(&report);
     assert_eq!(page.matches("<article").count(), 50);
-    assert!(page.contains("1,002 were found. The worst 50 are below; 952 more are in "));
+    assert!(page.contains("1,002 were found. The first 50, of each check in turn, are below; 952 more are in "));
 }
 
 #[test]

@@ -5,8 +5,10 @@ mod lanes;
 use maud::{Markup, html};
 
 use super::axis::{TimeAxis, coordinate as c, text_width};
-use super::frame::{Frame, LABEL_ROW, both, label_rows};
-use super::scrolled;
+use super::frame::{Frame, LABEL_ROW, Nature, both, label_rows};
+use super::places::{LANES, mark};
+use super::{Filter, filtered};
+use crate::anomaly::CheckName;
 use crate::report::{BrokerState, PartitionReport, Report, format};
 
 /// A lane's height, and the gap below it.
@@ -35,6 +37,17 @@ struct Bar {
     labels: Vec<String>,
     /// Shown when the pointer rests on it.
     hint: String,
+    /// Where it leads, when it is a link.
+    link: Option<Link>,
+}
+
+/// A bar that somebody may follow, and be led back to.
+struct Link {
+    /// What names the bar within its drawing.
+    check: CheckName,
+    second: u64,
+    /// The anchor that it leads to.
+    to: String,
 }
 
 /// The lanes, a legend, and the same as a table.
@@ -53,7 +66,7 @@ pub(super) fn timeline(report: &Report) -> Markup {
                     span { span class="key down" {} "down" }
                     span { span class="key paused" {} "paused" }
                     span { span class="key unregistered" {} "not registered" }
-                    span { span class="key isr" {} "ISR below full" }
+                    span { span class="key isr" {} "ISR below full, or partitions without an owner" }
                     span { span class="key unavailable" {} "unavailable to producers" }
                 }
                 span class="readout" aria-hidden="true" {}
@@ -63,20 +76,18 @@ pub(super) fn timeline(report: &Report) -> Markup {
                 let lanes = lanes::all(report, &partitions, axis);
                 let top = 8.0 + LABEL_ROW * label_rows(report, axis) as f64;
                 let bottom = top + lanes.len() as f64 * (LANE + GAP);
-                let frame = Frame { report, id: "lanes", size, axis, top, bottom };
-                let content = html! {
-                    (frame.time_ticks())
-                    @for (index, lane) in lanes.iter().enumerate() {
-                        (draw(lane, &frame, top + GAP / 2.0 + index as f64 * (LANE + GAP)))
-                    }
-                    (frame.fault_bands())
-                    (frame.fault_labels())
+                let frame = Frame { report, id: LANES, nature: Nature::Map, size, axis, top, bottom };
+                let at = |index: usize| top + GAP / 2.0 + index as f64 * (LANE + GAP);
+                let still = html! { @for (index, lane) in lanes.iter().enumerate() { (ground(lane, &frame, at(index))) } };
+                let moves = html! {
+                    @for (index, lane) in lanes.iter().enumerate() { (bars(lane, &frame, at(index))) }
+                    g aria-hidden="true" { (frame.fault_bands()) }
                     // Last, so that no hatching lies over what is to be read.
-                    @for (index, lane) in lanes.iter().enumerate() {
-                        (labels(lane, top + GAP / 2.0 + index as f64 * (LANE + GAP)))
+                    g aria-hidden="true" {
+                        @for (index, lane) in lanes.iter().enumerate() { (labels(lane, at(index))) }
                     }
                 };
-                frame.svg("Phases, brokers, partitions and faults over time", &description(report), &content)
+                frame.svg("Phases, brokers, partitions and faults over time", &description(report), &still, &moves)
             }))
         }
         @if hidden > 0 {
@@ -100,13 +111,33 @@ fn partitions_shown(report: &Report) -> Vec<&PartitionReport> {
     shown
 }
 
-fn draw(lane: &Lane, frame: &Frame<'_>, y: f64) -> Markup {
+/// A lane's name and its line.
+fn ground(lane: &Lane, frame: &Frame<'_>, y: f64) -> Markup {
     let middle = c(y + LANE / 2.0 + 4.0);
     html! {
-        g {
-            line class="lane" x1=(c(frame.axis.left)) x2=(c(frame.axis.right)) y1=(c(y + LANE / 2.0)) y2=(c(y + LANE / 2.0)) {}
-            text class="lane-name end" x=(c(frame.axis.left - 8.0)) y=(middle) { (shortened(&lane.name, frame)) }
-            @for bar in &lane.bars { (draw_bar(bar, frame, y)) }
+        line class="lane" x1=(c(frame.axis.left)) x2=(c(frame.axis.right)) y1=(c(y + LANE / 2.0)) y2=(c(y + LANE / 2.0)) {}
+        text class="lane-name end" x=(c(frame.axis.left - 8.0)) y=(middle) { (shortened(&lane.name, frame)) }
+    }
+}
+
+/// A lane's bars. Those that lead somewhere are told to everybody; the others are in the table.
+fn bars(lane: &Lane, frame: &Frame<'_>, y: f64) -> Markup {
+    html! {
+        @if lane.bars.iter().any(|bar| bar.link.is_some()) {
+            g { @for bar in &lane.bars { (linked_bar(bar, frame, y)) } }
+        } @else {
+            g aria-hidden="true" { @for bar in &lane.bars { (draw_bar(bar, frame, y)) } }
+        }
+    }
+}
+
+fn linked_bar(bar: &Bar, frame: &Frame<'_>, y: f64) -> Markup {
+    let Some(Link { check, second, to }) = &bar.link else { return draw_bar(bar, frame, y) };
+    html! {
+        a id=(mark(frame, *check, *second)) class="mark" href={ "#" (to) } aria-label=(bar.hint) {
+            // The bar may be low; whoever aims at it has the lane's whole height.
+            rect class="aim" x=(c(bar.start)) y=(c(y)) width=(c((bar.end - bar.start).max(1.0))) height=(c(LANE)) {}
+            (draw_bar(bar, frame, y))
         }
     }
 }
@@ -123,13 +154,15 @@ fn draw_bar(bar: &Bar, frame: &Frame<'_>, y: f64) -> Markup {
     }
 }
 
-/// What is written into a lane's bars.
+/// What is written into a lane's bars: the first text that has room, and all of them for whoever zooms.
 fn labels(lane: &Lane, y: f64) -> Markup {
     let baseline = c(y + LANE / 2.0 + 4.0);
     html! {
-        @for bar in &lane.bars {
-            @if let Some(label) = bar.labels.iter().find(|label| text_width(label) + 8.0 < bar.end - bar.start) {
-                text class="bar-label" x=(c(bar.start + 5.0)) y=(baseline) { (label) }
+        @for bar in lane.bars.iter().filter(|bar| !bar.labels.is_empty()) {
+            text class="bar-label" x=(c(bar.start + 5.0)) y=(baseline) data-begins=(c(bar.start)) data-ends=(c(bar.end))
+                data-labels=(bar.labels.join("|"))
+            {
+                (bar.labels.iter().find(|label| text_width(label) + 8.0 < bar.end - bar.start).map_or("", String::as_str))
             }
         }
     }
@@ -174,5 +207,5 @@ fn data(report: &Report) -> Markup {
             } } }
         }
     };
-    html! { details { summary { "The lanes as a table" } (scrolled("Lanes", &table)) } }
+    html! { details { summary { "The lanes as a table" } (filtered("Lanes", Filter::Rows, &table)) } }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{class_of, pill, scrolled};
+use super::{Filter, anomalies, class_of, filtered, pill, scrolled};
 use crate::report::status::{check_words, first_reason, outcome_word};
 use crate::report::{Report, Standing, Window, format};
 use crate::verdict::{CheckLine, Verdict};
@@ -23,6 +23,7 @@ pub(super) fn banner(report: &Report) -> Markup {
                     }
                     p class="reason" { (first_reason(verdict)) }
                 }
+                @if standing != Standing::Met && !report.cards.is_empty() { p { (anomalies::jump_to_first(report)) } }
                 @if verdict.reasons.len() > 1 {
                     ul class="reasons" { @for reason in &verdict.reasons[1..] { li { (reason) } } }
                 }
@@ -80,7 +81,7 @@ pub(super) fn checks(report: &Report) -> Markup {
         }
     };
     html! {
-        (scrolled("Checks", &table))
+        (filtered("Checks", Filter::Rows, &table))
         @if !report.verdict.thresholds.is_empty() { (thresholds(report)) }
     }
 }

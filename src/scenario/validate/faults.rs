@@ -28,9 +28,7 @@ pub(super) struct Placed<'a> {
 impl Placed<'_> {
     /// Where its start stands.
     pub(super) fn start_span(&self) -> Span {
-        let when = &self.raw.when;
-        let start = when.at.get().map(|at| &at.span).or(when.after.get().map(|at| &at.span));
-        start.or(when.every.get().map(|at| &at.span)).unwrap_or(&self.raw.span).clone()
+        self.raw.start_span().clone()
     }
 
     /// Where its target stands.

@@ -46,15 +46,25 @@ pub(super) fn check(placed: &[Placed<'_>], phases: &Phases, problems: &mut Probl
     }
 }
 
-/// When the fault may be in force, if that is known before the run: from, until.
-pub(super) fn window(fault: &FaultSpec, phases: &Phases) -> Option<(Duration, Duration)> {
-    let Start::At(at) = fault.start else { return None };
-    let last = match &fault.again {
-        Again::ByTheClock(rhythm) => rhythm.last(phases).max(at),
+/// When the fault may be in force, as far as that is known before the run: from, until. Where chance draws the times, it may be
+/// from the first that is possible to the last.
+pub(super) fn windows(fault: &FaultSpec, phases: &Phases) -> Vec<(Duration, Duration)> {
+    let Start::At(at) = fault.start else { return Vec::new() };
+    let lasting = |from: Duration| (from, from + fault.duration.most);
+    match &fault.again {
         // Of what strikes in turn the first time is known.
-        Again::Once | Again::InTurn { .. } => at,
-    };
-    Some((at, last + fault.duration.most))
+        Again::Once | Again::InTurn { .. } => vec![lasting(at)],
+        Again::ByTheClock(rhythm) => match rhythm.starts(phases) {
+            Some(starts) => starts.map(lasting).collect(),
+            None => vec![(at, rhythm.last(phases).max(at) + fault.duration.most)],
+        },
+    }
+}
+
+/// From when to when it may be in force at all, as far as that is known before the run.
+pub(super) fn window(fault: &FaultSpec, phases: &Phases) -> Option<(Duration, Duration)> {
+    let windows = windows(fault, phases);
+    Some((windows.first()?.0, windows.last()?.1))
 }
 
 /// When the fault certainly is in force, if that is known before the run.
@@ -75,13 +85,16 @@ pub(super) enum Overlap {
 }
 
 pub(super) fn overlap(first: &FaultSpec, second: &FaultSpec, phases: &Phases) -> Overlap {
-    let meet = |one: Option<(Duration, Duration)>, other: Option<(Duration, Duration)>| {
-        let (Some((a, a_end)), Some((b, b_end))) = (one, other) else { return false };
+    let meet = |(a, a_end): (Duration, Duration), (b, b_end): (Duration, Duration)| {
         a == b || (a < b && b < a_end) || (b < a && a < b_end)
     };
-    if meet(certain(first), certain(second)) {
+    let some_meet = || {
+        let others = windows(second, phases);
+        windows(first, phases).iter().any(|one| others.iter().any(|other| meet(*one, *other)))
+    };
+    if certain(first).zip(certain(second)).is_some_and(|(one, other)| meet(one, other)) {
         Overlap::Certain
-    } else if meet(window(first, phases), window(second, phases)) {
+    } else if some_meet() {
         Overlap::Possible
     } else {
         Overlap::Never

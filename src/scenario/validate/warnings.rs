@@ -1,12 +1,14 @@
 //! What runs, but perhaps not as meant. Looked for only in scenarios with nothing wrong.
 
+use std::time::Duration;
+
 use super::faults::{Placed, placed};
-use super::overlap::window;
+use super::overlap::windows;
 use super::reach::at_most;
 use super::{access, attach, cluster, items, promises, retention};
 use crate::scenario::problem::{Problems, Span};
 use crate::scenario::raw::{RawScenario, RawTopic};
-use crate::scenario::{ClusterKind, QuorumLoss, Scenario, TopicSpec};
+use crate::scenario::{ClusterKind, FaultSpec, QuorumLoss, Scenario, TopicSpec};
 
 /// Every warning.
 pub(super) fn warnings(raw: &RawScenario, scenario: &Scenario, problems: &mut Problems) {
@@ -39,6 +41,8 @@ fn quorum(scenario: &Scenario, placed: &[Placed<'_>], problems: &mut Problems) {
          warning and changes nothing else, and let `unavailability` allow for it";
     let brokers = scenario.cluster.brokers;
     let loses_quorum = |struck: u32| brokers.saturating_sub(struck) < brokers / 2 + 1;
+    // Where no more may be away at once, whatever meets, the run itself sees to it.
+    let is_bound = scenario.safety.max_unavailable.is_some_and(|most| !loses_quorum(most));
     for fault in placed {
         let alone = at_most(scenario, &fault.spec);
         if loses_quorum(alone) {
@@ -51,13 +55,18 @@ fn quorum(scenario: &Scenario, placed: &[Placed<'_>], problems: &mut Problems) {
                 .help(HELP);
             continue;
         }
-        let Some((start, _)) = window(&fault.spec, &scenario.phases) else { continue };
-        let before = placed.iter().filter(|other| {
-            other.spec.id != fault.spec.id
-                && window(&other.spec, &scenario.phases).is_some_and(|(from, to)| from <= start && start < to)
-        });
+        let starts: Vec<Duration> =
+            windows(&fault.spec, &scenario.phases).into_iter().map(|(start, _)| start).collect();
+        let meets = |other: &FaultSpec| {
+            let theirs = windows(other, &scenario.phases);
+            starts.iter().any(|start| theirs.iter().any(|(from, to)| from <= start && start < to))
+        };
+        let before = placed.iter().filter(|other| other.spec.id != fault.spec.id && meets(&other.spec));
         let others: Vec<u32> = before.map(|other| at_most(scenario, &other.spec)).collect();
-        if !others.iter().any(|count| loses_quorum(*count)) && loses_quorum(alone + others.iter().sum::<u32>()) {
+        if !is_bound
+            && !others.iter().any(|count| loses_quorum(*count))
+            && loses_quorum(alone + others.iter().sum::<u32>())
+        {
             problems
                 .warn(
                     &fault.target_span(),

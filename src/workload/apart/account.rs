@@ -72,7 +72,7 @@ impl Account {
                 }
                 let acked = rows.iter().filter(|row| row.outcome == Outcome::Ok);
                 gauge.add_acked(acked.count() as u64, recorder.now());
-                counters.note_acked_ends(&rows);
+                counters.note_acks(&rows);
                 // A full queue holds this thread back, and with it the line, and with it the client, which tells of it.
                 let _held = recorder.sends(rows);
             }

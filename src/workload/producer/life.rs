@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
+use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::{Assignment, NAP, ROWS_EVERY_NS, ROWS_PER_BATCH};
@@ -16,6 +15,7 @@ use crate::workload::errors::ClientErrors;
 use crate::workload::headers;
 use crate::workload::held::{Cause, Held};
 use crate::workload::in_flight::{Mode, Pending, SendContext, error_code};
+use crate::workload::native::outlet::{HeaderList, Outlet, Parcel};
 use crate::workload::outcome::TransactionEnd;
 use crate::workload::payload::{self, Place, Stamp};
 use crate::workload::serve::rest;
@@ -56,6 +56,8 @@ pub struct Life {
     pub process: ProcessId,
     /// Its name, such as `chatters/0.0`.
     pub label: String,
+    /// Its topic, dropped before the last hold on the client is.
+    outlet: Outlet<SendContext>,
     /// Its client.
     pub client: Arc<BaseProducer<SendContext>>,
     /// Its transactions, if it runs any.
@@ -78,6 +80,8 @@ impl Life {
         let table = (process, assignment.topic_index, assignment.in_flight.max(1) as usize, mode);
         let context = SendContext::new(errors, recorder.clock(), assignment.acks, Arc::clone(counters), table);
         let client = Arc::new(assignment.config.create_with_context(context)?);
+        let outlet = Outlet::open(&client, &assignment.topic)
+            .ok_or_else(|| KafkaError::ClientCreation(format!("`{}` is no name of a topic", assignment.topic)))?;
         let role = ProcessRole::Producer { name: assignment.name.clone(), index: assignment.index, incarnation };
         shared.gauge.begins(process, incarnation);
         let label = role.label();
@@ -90,6 +94,7 @@ impl Life {
         Ok(Self {
             process,
             label,
+            outlet,
             client,
             transactions,
             sequences: vec![0; partitions.len()],
@@ -99,7 +104,7 @@ impl Life {
         })
     }
 
-    /// Hands one record to librdkafka.
+    /// Hands one record to librdkafka. The caller counts it ([`Shared::count_sent`]).
     pub fn send(&mut self, assignment: &Assignment, shared: &Shared, invoked: &Invoked, key: &[u8]) -> Attempt {
         let Invoked { slot, chosen, pending } = *invoked;
         let Pending { partition, sequence, bytes, invoke_ns, .. } = pending;
@@ -108,24 +113,21 @@ impl Life {
         let stamp =
             Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, headers: assignment.headers, bytes };
         payload::encode(&mut self.payload, &stamp, key);
-        let mut message = BaseRecord::with_opaque_to(&assignment.topic, slot)
-            .partition(partition.0)
-            .timestamp(shared.recorder.clock().wall_ms(invoke_ns))
-            .key(key)
-            .payload(self.payload.as_slice());
-        if assignment.headers > 0 {
-            message = message.headers(own_headers(record, assignment.headers));
-        }
-        let taken = match self.client.send(message).map_err(|(error, _)| error) {
+        let parcel = Parcel {
+            slot,
+            partition,
+            timestamp_ms: shared.recorder.clock().wall_ms(invoke_ns),
+            key,
+            payload: &self.payload,
+            headers: (assignment.headers > 0).then(|| own_headers(record, assignment.headers)),
+        };
+        let taken = match self.outlet.send(parcel) {
             Ok(()) => Attempt::Taken,
-            Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
-                return Attempt::Full(Cause::ClientQueue);
-            }
-            Err(KafkaError::MessageProduction(RDKafkaErrorCode::Fatal)) => return Attempt::Fatal,
-            Err(KafkaError::MessageProduction(RDKafkaErrorCode::State)) if self.transactions.is_some() => {
-                return Attempt::Spoilt;
-            }
-            Err(error) => {
+            Err(RDKafkaErrorCode::QueueFull) => return Attempt::Full(Cause::ClientQueue),
+            Err(RDKafkaErrorCode::Fatal) => return Attempt::Fatal,
+            Err(RDKafkaErrorCode::State) if self.transactions.is_some() => return Attempt::Spoilt,
+            Err(code) => {
+                let error = KafkaError::MessageProduction(code);
                 let context = self.client.context();
                 context.ledger().refuse(slot, error_code(&error), shared.recorder.now());
                 context.errors.note(&error, &format!("a record was refused: {error}"));
@@ -134,8 +136,6 @@ impl Life {
             }
         };
         self.sequences[chosen] += 1;
-        shared.counters.add_sent(1);
-        shared.gauge.add_sent(1);
         taken
     }
 
@@ -178,7 +178,7 @@ impl Life {
             ledger.take_rows()
         };
         self.rows_sent_ns = now;
-        shared.counters.note_acked_ends(&rows);
+        shared.counters.note_acks(&rows);
         let acked = rows.iter().filter(|row| row.outcome == Outcome::Ok).count();
         shared.gauge.add_acked(acked as u64, now);
         self.held.add(Cause::Recorder, shared.recorder.sends(rows));
@@ -217,7 +217,7 @@ impl Life {
         }
         self.client.context().errors.mute();
         recorder.event(EventKind::ProcessEnded { process: self.process, reason: reason.to_owned() });
-        close::destroy(self.client, &self.label, recorder, close::DESTROY_LIMIT);
+        close::destroy((self.outlet, self.client), &self.label, recorder, close::DESTROY_LIMIT);
     }
 
     fn poll_until_settled(&mut self, shared: &Shared, deadline: Instant) {
@@ -229,8 +229,7 @@ impl Life {
 }
 
 /// A record's headers as librdkafka takes them.
-fn own_headers(record: RecordId, count: u8) -> OwnedHeaders {
-    let empty = OwnedHeaders::new_with_capacity(usize::from(count));
-    headers::drawn(record, count)
-        .fold(empty, |list, header| list.insert(Header { key: header.key(), value: header.value() }))
+fn own_headers(record: RecordId, count: u8) -> HeaderList {
+    let drawn: Vec<headers::Header> = headers::drawn(record, count).collect();
+    HeaderList::of(drawn.iter().map(|header| (header.key(), header.value())))
 }

@@ -52,7 +52,7 @@ impl Told {
         self.tell(match end {
             TransactionEnd::Committed | TransactionEnd::Aborted => TransactionStage::Ok,
             TransactionEnd::Fenced => TransactionStage::Fail { reason },
-            TransactionEnd::Unknown => TransactionStage::Info { reason },
+            TransactionEnd::Abandoned | TransactionEnd::Unknown => TransactionStage::Info { reason },
         });
         self.number += 1;
     }

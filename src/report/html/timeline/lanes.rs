@@ -1,10 +1,13 @@
 //! The report's spans as bars on the time axis, and the same spans as rows of a table.
 
-use super::{Bar, Lane};
+use std::collections::BTreeMap;
+
+use super::{Bar, Lane, Link};
 use crate::anomaly::CheckName;
 use crate::kafka::{BrokerId, TimeNs};
 use crate::report::html::axis::TimeAxis;
-use crate::report::{BrokerState, LeaderSpan, PartitionReport, Report, format};
+use crate::report::html::places;
+use crate::report::{BrokerState, GroupReport, GroupSpan, LeaderSpan, PartitionReport, Report, format};
 
 /// How many colours there are for leaders; beyond, they repeat, and the labels tell.
 const LEADER_COLOURS: i32 = 6;
@@ -48,7 +51,9 @@ pub(super) fn all(report: &Report, partitions: &[&PartitionReport], axis: TimeAx
                 .collect(),
         }
     }));
+    lanes.extend(controller_lane(report, axis));
     lanes.extend(partitions.iter().map(|partition| partition_lane(partition, axis)));
+    lanes.extend(report.groups.iter().filter(|group| !group.spans.is_empty()).map(|group| group_lane(group, axis)));
     lanes.extend(anomalies(report, axis));
     lanes
 }
@@ -68,6 +73,7 @@ fn bar(axis: TimeAxis, start_ns: TimeNs, end_ns: TimeNs, class: &str) -> Option<
         pattern: None,
         labels: Vec::new(),
         hint: String::new(),
+        link: None,
     })
 }
 
@@ -80,6 +86,52 @@ fn phases(report: &Report, axis: TimeAxis) -> Lane {
         Some(bar)
     });
     Lane { name: "phase".to_owned(), bars: bars.collect() }
+}
+
+/// Who the controller was; no lane where nobody ever named one.
+fn controller_lane(report: &Report, axis: TimeAxis) -> Option<Lane> {
+    if report.controllers.iter().all(|span| span.controller.is_none()) {
+        return None;
+    }
+    let bars = report.controllers.iter().filter_map(|span| {
+        let class =
+            span.controller.map_or("bar no-leader".to_owned(), |broker| format!("bar {}", leader_class(broker)));
+        let mut bar = bar(axis, span.start_ns, span.end_ns, &class)?;
+        bar.labels = match span.controller {
+            Some(broker) => vec![broker.to_string(), broker.0.to_string()],
+            None => vec!["none known".to_owned()],
+        };
+        bar.hint = controller_state(span.controller);
+        Some(bar)
+    });
+    Some(Lane { name: "controller".to_owned(), bars: bars.collect() })
+}
+
+fn controller_state(controller: Option<BrokerId>) -> String {
+    controller.map_or_else(|| "no controller known".to_owned(), |broker| format!("{broker} is the controller"))
+}
+
+/// Over how many members a group's partitions were spread; hatched while some had no owner.
+fn group_lane(group: &GroupReport, axis: TimeAxis) -> Lane {
+    let all = group.spans.iter().map(|span| span.owned).max().unwrap_or(0);
+    let bars = group.spans.iter().filter_map(|span| {
+        let class = if span.owned < all { "bar unowned" } else { "bar owned" };
+        let mut bar = bar(axis, span.start_ns, span.end_ns, class)?;
+        bar.pattern = (span.owned < all).then_some("isr");
+        bar.labels = vec![group_state(span, all), format!("{} of {all}", span.owned), span.owned.to_string()];
+        bar.hint = format!("{}: {}", group.group, group_state(span, all));
+        Some(bar)
+    });
+    Lane { name: group.group.clone(), bars: bars.collect() }
+}
+
+fn group_state(span: &GroupSpan, all: u32) -> String {
+    let members = format::counted(u64::from(span.owners), "member");
+    if span.owned == all {
+        format!("{} on {members}", format::counted(u64::from(all), "partition"))
+    } else {
+        format!("{} of {} on {members}", span.owned, format::counted(u64::from(all), "partition"))
+    }
 }
 
 fn partition_lane(partition: &PartitionReport, axis: TimeAxis) -> Lane {
@@ -111,22 +163,39 @@ fn partition_lane(partition: &PartitionReport, axis: TimeAxis) -> Lane {
 fn anomalies(report: &Report, axis: TimeAxis) -> Vec<Lane> {
     let lanes = CheckName::ALL.into_iter().filter_map(|check| {
         let of_check = report.anomalies.iter().filter(|anomaly| anomaly.check == check);
-        let mut seconds: std::collections::BTreeMap<u64, u64> = std::collections::BTreeMap::new();
-        for time in of_check.filter_map(|anomaly| anomaly.send_ns.or(anomaly.ack_ns)) {
-            *seconds.entry(time.0 / 1_000_000_000).or_default() += 1;
+        let mut seconds: BTreeMap<u64, u64> = BTreeMap::new();
+        for second in of_check.filter_map(|anomaly| places::second(report, anomaly)) {
+            *seconds.entry(second).or_default() += 1;
         }
+        let cards = first_cards(report, check);
         let most = seconds.values().max().copied().unwrap_or(1);
         let bars = seconds.iter().filter_map(|(second, count)| {
             let (from, to) = (TimeNs(second * 1_000_000_000), TimeNs((second + 1) * 1_000_000_000));
             let mut bar = bar(axis, from, to, "bar anomaly")?;
             bar.level = *count as f64 / most as f64;
-            bar.hint = format!("{check}: {} sent in second {second}", format::counted(*count, "record"));
+            bar.hint = format!("{check}: {} in second {second}", format::counted(*count, "record"));
+            let to = cards.get(second).map_or_else(|| places::cards_of(check), |card| places::card(*card));
+            bar.link = Some(Link { check, second: *second, to });
             Some(bar)
         });
         let bars: Vec<Bar> = bars.collect();
         (!bars.is_empty()).then(|| Lane { name: check.name().to_owned(), bars })
     });
     lanes.collect()
+}
+
+/// The first card of each second in which a check's anomalies are marked.
+fn first_cards(report: &Report, check: CheckName) -> BTreeMap<u64, usize> {
+    let mut first = BTreeMap::new();
+    for card in &report.cards {
+        let anomaly = &report.anomalies[card.anomaly];
+        if anomaly.check == check
+            && let Some(second) = places::second(report, anomaly)
+        {
+            first.entry(second).or_insert(card.anomaly);
+        }
+    }
+    first
 }
 
 /// Every span as a row, lane by lane.
@@ -145,6 +214,12 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
             end_ns: span.end_ns,
         })
     });
+    let controllers = report.controllers.iter().map(|span| Row {
+        lane: "controller".to_owned(),
+        state: controller_state(span.controller),
+        start_ns: span.start_ns,
+        end_ns: span.end_ns,
+    });
     let partitions = report.partitions.iter().flat_map(|partition| {
         partition.spans.iter().map(|span| Row {
             lane: partition.partition.to_string(),
@@ -153,7 +228,16 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
             end_ns: span.end_ns,
         })
     });
-    phases.chain(brokers).chain(partitions).collect()
+    let groups = report.groups.iter().flat_map(|group| {
+        let all = group.spans.iter().map(|span| span.owned).max().unwrap_or(0);
+        group.spans.iter().map(move |span| Row {
+            lane: group.group.clone(),
+            state: group_state(span, all),
+            start_ns: span.start_ns,
+            end_ns: span.end_ns,
+        })
+    });
+    phases.chain(brokers).chain(controllers).chain(partitions).chain(groups).collect()
 }
 
 fn state_word(state: BrokerState) -> &'static str {

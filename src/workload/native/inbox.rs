@@ -1,0 +1,146 @@
+//! Records by the batch: a queue beside a consumer's own, to which its partitions are led.
+//!
+//! A consumer's own queue holds records and events alike, and librdkafka's calls that give many records at once must not be made
+//! on it: they give no events out, but call what the client has set for them, and rdkafka sets nothing. A rebalance would be
+//! answered by giving up every partition, and nobody would hear of it. So events stay where they are, to be served by rdkafka's
+//! `poll` between two batches, and records come here.
+//!
+//! **No record of a partition that was given up comes out of here.** librdkafka counts a partition's version up before it
+//! tells of a rebalance, and again when the partition is given up; a record of an older version is thrown away when its turn
+//! comes. What came out before that was taken in before the rebalance was served, because one thread does both.
+//!
+//! **A partition that is kept goes on exactly where it was.** For a rebalance in which partitions are kept (cooperative protocols,
+//! KIP-848) librdkafka pauses them and goes on later where it saw the reader stand. So it has to see each record given out at once,
+//! as `rd_kafka_consume_callback_queue` does. `rd_kafka_consume_batch_queue` would not do: it gives out an array, and counts the
+//! reader on when the array is full; what it had taken by the moment of a pause would come again, as if the reader had stepped back.
+
+use std::any::Any;
+use std::ffi::{CString, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rdkafka::bindings;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::types::{RDKafka, RDKafkaMessage};
+
+use super::letter::Letter;
+use crate::kafka::Partition;
+
+/// The most records of a batch: so many that what is done once a batch costs nothing, so few that events need not wait for it.
+pub const BATCH_MAX: usize = 1024;
+
+/// Leads a consumer's partitions to its inbox, as long as that is open. The consumer's context has it, because a partition has to
+/// be led before it is assigned.
+#[derive(Default)]
+pub struct Switch(Mutex<Option<Queue>>);
+
+/// A queue, and the client whose it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Queue {
+    queue: NonNull<bindings::rd_kafka_queue_t>,
+    client: *mut RDKafka,
+}
+
+// SAFETY: librdkafka's queues and clients may be used from any thread.
+unsafe impl Send for Queue {}
+
+impl Switch {
+    /// Leads a partition to the inbox until it is given up. Returns whether it is led there; the records of one that is not come
+    /// out of the consumer's own queue.
+    pub fn lead<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>, topic: &str, partition: Partition) -> bool {
+        let client = consumer.client().native_ptr();
+        let open = self.open();
+        let (Some(to), Ok(topic)) = (open.filter(|queue| queue.client == client), CString::new(topic)) else {
+            return false;
+        };
+        // SAFETY: the borrow of the consumer keeps the client alive, and the inbox's queue is destroyed only after it was taken out
+        // of this switch, whose lock is held. The partition's queue is a reference of ours, which is given back.
+        unsafe {
+            let from = bindings::rd_kafka_queue_get_partition(client, topic.as_ptr(), partition.0);
+            if from.is_null() {
+                return false;
+            }
+            bindings::rd_kafka_queue_forward(from, to.queue.as_ptr());
+            bindings::rd_kafka_queue_destroy(from);
+        }
+        true
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<Queue>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The queue of one consumer's records.
+pub struct Inbox<C: ConsumerContext> {
+    switch: Arc<Switch>,
+    queue: Queue,
+    /// A client has to outlive its queues.
+    _consumer: Arc<BaseConsumer<C>>,
+}
+
+// SAFETY: librdkafka's queues may be used from any thread, and the consumer may, too.
+unsafe impl<C: ConsumerContext> Send for Inbox<C> {}
+
+impl<C: ConsumerContext> Inbox<C> {
+    /// Makes the queue, to which the switch leads from now on.
+    pub fn open(consumer: &Arc<BaseConsumer<C>>, switch: &Arc<Switch>) -> Self {
+        let client = consumer.client().native_ptr();
+        // SAFETY: the borrow of the consumer keeps the client alive.
+        let queue = unsafe { bindings::rd_kafka_queue_new(client) };
+        let queue = Queue { queue: NonNull::new(queue).expect("librdkafka ends the process when memory does"), client };
+        *switch.open() = Some(queue);
+        Self { switch: Arc::clone(switch), queue, _consumer: Arc::clone(consumer) }
+    }
+
+    /// Gives out what is there, `most` at most; where nothing is, waits for the first and gives out what has come with it. All of
+    /// it was there by the time of the first call of `each`. Returns how many messages there were.
+    pub fn read(&mut self, most: usize, wait: Duration, each: &mut dyn FnMut(Letter<'_>)) -> usize {
+        let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        let mut giving = Giving { client: self.queue.client, most: most.max(1), given: 0, each, panic: None };
+        // SAFETY: the queue is destroyed when this is dropped. `give` is called during the call only, by this thread, with the
+        // pointer that is given here, and `giving` is not touched meanwhile.
+        unsafe {
+            let queue = self.queue.queue.as_ptr();
+            bindings::rd_kafka_consume_callback_queue(queue, wait_ms, Some(give), (&raw mut giving).cast::<c_void>());
+        }
+        if let Some(panic) = giving.panic {
+            resume_unwind(panic);
+        }
+        giving.given
+    }
+}
+
+/// One batch as it is given out.
+struct Giving<'a> {
+    client: *mut RDKafka,
+    most: usize,
+    given: usize,
+    each: &'a mut dyn FnMut(Letter<'_>),
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+/// What librdkafka calls with each message, which it takes back when this returns.
+unsafe extern "C" fn give(message: *mut RDKafkaMessage, giving: *mut c_void) {
+    // SAFETY: the pointer is the one that `Inbox::read` gave, which nobody else uses during its call.
+    let giving = unsafe { &mut *giving.cast::<Giving<'_>>() };
+    // SAFETY: librdkafka gives a message, never null, and leaves it alone until this returns.
+    let letter = unsafe { Letter::at(message) };
+    // A panic must not cross librdkafka's frames; it goes on behind them.
+    giving.panic = catch_unwind(AssertUnwindSafe(|| (giving.each)(letter))).err();
+    giving.given += 1;
+    if giving.given >= giving.most || giving.panic.is_some() {
+        // SAFETY: the client lives as long as the inbox does. What was not given out goes back to the head of the queue.
+        unsafe { bindings::rd_kafka_yield(giving.client) };
+    }
+}
+
+impl<C: ConsumerContext> Drop for Inbox<C> {
+    fn drop(&mut self) {
+        self.switch.open().take_if(|queue| *queue == self.queue);
+        // SAFETY: nobody else has the queue any more: the switch, which alone lends it, does not lead to it. The client still lives.
+        unsafe { bindings::rd_kafka_queue_destroy(self.queue.queue.as_ptr()) };
+    }
+}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs inside the image while it is built: starts a broker once, exactly as a container does, and keeps the classes that
-# it loaded (AppCDS), so that every later start finds them parsed and verified. Leaves nothing but the two archives.
+# it loaded (AppCDS), so that every later start finds them parsed and verified. Leaves nothing but the two archives and
+# what directories are formatted with.
 set -euo pipefail
 scratch=$(mktemp -d)
 bin=/opt/kafka/bin
@@ -35,6 +36,9 @@ echo hello | tool kafka-console-producer --topic warm || give_up 'nothing could 
 tool kafka-console-consumer --topic warm --group warm --from-beginning --max-messages 1 --timeout-ms 30000 >/dev/null || give_up 'nothing could be read'
 kill -TERM "$broker"
 wait "$broker" || true
+
+# What the storage tool wrote for a cluster to begin with. `launch` lays it into new directories, which spares every start a JVM.
+cp "$scratch/data/bootstrap.checkpoint" /opt/kafka/ || give_up 'the storage tool wrote no bootstrap.checkpoint'
 
 # An archive that does not fit its JVM, flags or class path is ignored without a word, so its use is proven here.
 proves() {

@@ -253,6 +253,13 @@ pub struct Anomaly {
     pub explanation: String,
 }
 
+impl Anomaly {
+    /// When its record was sent, or what else is known first of its life.
+    pub fn moment(&self) -> Option<TimeNs> {
+        self.send_ns.or(self.ack_ns).or(self.read_ns)
+    }
+}
+
 /// What one checker says of one history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckResult {

@@ -192,6 +192,8 @@ pub enum BrokerState {
     Up,
     /// Its process runs, as far as anybody knows, but the cluster does not count it in.
     Unregistered,
+    /// A fault keeps others from reaching it.
+    Cut,
     /// Its process is frozen.
     Paused,
     /// Its process has ended.
@@ -280,10 +282,22 @@ pub struct PartitionReport {
     pub max_unavailability_ms: Option<u64>,
     /// When that began.
     pub unavailable_from_ms: Option<u64>,
+    /// Every time of half a second and more in which it acknowledged nothing although sends were waiting, in order.
+    #[serde(default)]
+    pub outages: Vec<Outage>,
     /// The longest time that a consumer group got nothing of it although acknowledged records waited, where the verdict tells.
     pub stall: Option<Stall>,
     /// Its leaders.
     pub spans: Vec<LeaderSpan>,
+}
+
+/// A time in which a partition acknowledged nothing although sends were waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outage {
+    /// When it began.
+    pub from_ns: TimeNs,
+    /// When it was over.
+    pub to_ns: TimeNs,
 }
 
 /// A time in which a consumer group got nothing of a partition although acknowledged records waited for it.

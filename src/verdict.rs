@@ -153,27 +153,32 @@ pub struct FaultLine {
     /// work again; `None` where that was never seen.
     pub recovery_ms: Option<u64>,
     /// The longest time that a partition acknowledged nothing although sends were waiting, of those that overlap the time
-    /// from when it was asked for until it was healed, and from then on.
-    pub unavailability_ms: u64,
+    /// from when it was asked for until it was healed, and from then on; `None` when it was never asked for, or nothing was sent.
+    pub unavailability_ms: Option<u64>,
     /// How long after it was asked for a send first failed or was given up that was under way while it was in force; `None`
     /// when none was.
     #[serde(default)]
     pub first_failure_ms: Option<u64>,
     /// How long after it was asked for the partition acknowledged again that had been unavailable for longest; `None` when none
-    /// was.
+    /// was, or when it was not seen to before nobody waited any more.
     #[serde(default)]
     pub acked_again_ms: Option<u64>,
     /// How long after it was asked for the groups' partitions changed hands for the last time before the next fault or the end
     /// of the load; `None` when none did.
     #[serde(default)]
     pub settled_ms: Option<u64>,
-    /// How long after the heal every group had read all that had been acknowledged by then; `None` where that was never seen.
+    /// How long after the heal every group had read all that had been acknowledged by then; `None` where that was never seen, or
+    /// where no group read.
     #[serde(default)]
     pub caught_up_ms: Option<u64>,
-    /// The longest time that a group got nothing of a partition although acknowledged records waited for it, counted as
-    /// `unavailability_ms`.
+    /// For how long at least, from the heal to the history's end, a group had not read all of that; `None` where all groups had, or
+    /// none read.
     #[serde(default)]
-    pub consume_stall_ms: u64,
+    pub still_behind_ms: Option<u64>,
+    /// The longest time that a group got nothing of a partition although acknowledged records waited for it, counted as
+    /// `unavailability_ms`; `None` when it was never asked for, or no group read.
+    #[serde(default)]
+    pub consume_stall_ms: Option<u64>,
 }
 
 /// One threshold's line.
@@ -183,20 +188,24 @@ pub struct ThresholdLine {
     pub metric: Metric,
     /// The greatest value that is fine.
     pub max_ms: u64,
-    /// What was measured; `None` when there was nothing to measure.
+    /// What was measured; `None` when there was nothing to measure, or when it was not over.
     pub measured_ms: Option<u64>,
-    /// `valid` within, `invalid` beyond, `unknown` when there was nothing to measure.
+    /// How long it had lasted, within the limit, when the history ended and it was not over; `None` when it was.
+    #[serde(default)]
+    pub at_least_ms: Option<u64>,
+    /// `valid` within, `invalid` beyond, `unknown` when there was nothing to measure or it was not over.
     pub verdict: Validity,
 }
 
 /// How available the cluster was to producers and consumers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Availability {
-    /// The longest time that some partition acknowledged nothing although sends were waiting.
-    pub max_unavailability_ms: u64,
-    /// The longest time that some group got nothing of some partition although acknowledged records waited for it.
+    /// The longest time that some partition acknowledged nothing although sends were waiting; `None` when nothing was sent.
+    pub max_unavailability_ms: Option<u64>,
+    /// The longest time that some group got nothing of some partition although acknowledged records waited for it; `None` when no
+    /// group read.
     #[serde(default)]
-    pub max_consume_stall_ms: u64,
+    pub max_consume_stall_ms: Option<u64>,
     /// One line a partition.
     pub partitions: Vec<PartitionAvailability>,
 }
@@ -208,13 +217,13 @@ pub struct PartitionAvailability {
     pub partition: String,
     /// Sends acknowledged.
     pub acked: u64,
-    /// The longest time that it acknowledged nothing although sends were waiting.
-    pub max_unavailability_ms: u64,
+    /// The longest time that it acknowledged nothing although sends were waiting; `None` when nothing was sent to it.
+    pub max_unavailability_ms: Option<u64>,
     /// When that began, in milliseconds of the run.
     pub began_ms: Option<u64>,
-    /// The longest time that a group got nothing of it although acknowledged records waited.
+    /// The longest time that a group got nothing of it although acknowledged records waited; `None` when no group read of it.
     #[serde(default)]
-    pub max_consume_stall_ms: u64,
+    pub max_consume_stall_ms: Option<u64>,
     /// When that began.
     #[serde(default)]
     pub stall_began_ms: Option<u64>,

@@ -125,6 +125,7 @@ fn of_size(arguments: &Arguments, records: u64, planted: Planted) -> Result<Vec<
             return Err(format!("the check ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr)));
         }
         eprint!("{said}");
+        all_found(&said, planted)?;
         for line in said.lines() {
             let mut words = line.split('\t').map(str::to_owned);
             let mut next = || words.next().unwrap_or_default();
@@ -138,6 +139,20 @@ fn of_size(arguments: &Arguments, records: u64, planted: Planted) -> Result<Vec<
     }
     std::fs::remove_dir_all(&run).map_err(|error| error.to_string())?;
     Ok(lines)
+}
+
+/// Whether the check said that it found what was planted, all of it and nothing else.
+fn all_found(said: &str, planted: Planted) -> Result<(), String> {
+    let Planted { lost, duplicated, reordered } = planted;
+    let kinds = [("lost-write", lost), ("duplicate", duplicated), ("producer-order", reordered), ("others", 0)];
+    for (kind, expected) in kinds {
+        let line = said.lines().find_map(|line| line.strip_prefix(&format!("{kind} found\t")));
+        let found = line.and_then(|line| line.trim().parse::<u64>().ok());
+        if found != Some(expected) {
+            return Err(format!("{kind}: {expected} were planted, and the check said {line:?}"));
+        }
+    }
+    Ok(())
 }
 
 fn write(path: &Path, lines: &[[String; 4]]) -> Result<(), csv::Error> {

@@ -22,11 +22,23 @@ pub fn kcat_produce(lab: &Lab, seconds: u64) -> Result<f64, String> {
     Ok(lab.paced("kcat", records as f64 / took))
 }
 
-/// Records a second, from kcat's start as the only member of a new group to its end.
+/// Records a second, from kcat's start to its end. It assigns itself every partition, and fetches as this project's consumers do.
 pub fn kcat_consume(lab: &Lab, seconds: u64) -> Result<f64, String> {
     let (topic, records) = filled(lab, seconds)?;
     let mut kcat = kcat(lab);
-    kcat.args(["-C", "-q", "-e", "-o", "beginning", "-c", &records.to_string(), "-t", &topic]);
+    kcat.args([
+        "-X",
+        "fetch.wait.max.ms=100",
+        "-C",
+        "-q",
+        "-e",
+        "-o",
+        "beginning",
+        "-c",
+        &records.to_string(),
+        "-t",
+        &topic,
+    ]);
     let took = timed(&mut kcat)?;
     Ok(records as f64 / took)
 }

@@ -20,8 +20,19 @@ pub const SHORTEST_NS: u64 = 1_000_000;
 pub struct Gap {
     /// When it began: at an acknowledgement, or when the first of the waiting sends was due.
     pub start: TimeNs,
-    /// When it ended: at an acknowledgement, or when nobody waited any more.
+    /// When it ended.
     pub end: TimeNs,
+    /// By what.
+    pub ended: Ended,
+}
+
+/// What ends a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// What was waited for came.
+    Served,
+    /// Nobody waited any more.
+    GivenUp,
 }
 
 impl Gap {
@@ -31,9 +42,14 @@ impl Gap {
     }
 }
 
-/// The longest gaps of one partition.
+/// From this length on a gap is an outage, which is kept: one that a person may see and ask about.
+pub const OUTAGE_NS: u64 = 500_000_000;
+
+/// The gaps of one partition that anybody asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gaps {
+    /// Those of [`OUTAGE_NS`] and more, in order: two a second of the run at most.
+    pub outages: Vec<Gap>,
     /// The longest of all; the earliest of equals.
     pub longest: Option<Gap>,
     /// The longest that overlaps each window, from the window's start on, in the order of the windows given.
@@ -43,7 +59,7 @@ pub struct Gaps {
 impl Gaps {
     /// None so far.
     pub fn of(windows: usize) -> Self {
-        Self { longest: None, by_window: vec![None; windows] }
+        Self { outages: Vec::new(), longest: None, by_window: vec![None; windows] }
     }
 
     /// Takes a gap, if it is one; `windows` as they were given, and in order.
@@ -51,13 +67,16 @@ impl Gaps {
         if gap.nanos() < SHORTEST_NS {
             return;
         }
+        if gap.nanos() >= OUTAGE_NS {
+            self.outages.push(gap);
+        }
         keep_longer(&mut self.longest, gap);
         for at in ordered.touching(gap.start, gap.end) {
             let Some((start, end)) = windows[at].filter(|(start, end)| gap.start < *end && *start < gap.end) else {
                 continue;
             };
             debug_assert!(start <= end, "a window ends after it begins");
-            keep_longer(&mut self.by_window[at], Gap { start: gap.start.max(start), end: gap.end });
+            keep_longer(&mut self.by_window[at], Gap { start: gap.start.max(start), ..gap });
         }
     }
 }
@@ -77,12 +96,14 @@ pub fn gaps(waits: &Cover, acks: &Cover, windows: &[Window]) -> Gaps {
         let first = acks.stretches.partition_point(|(_, last)| last < start);
         for (began, ended) in acks.stretches[first..].iter().take_while(|(began, _)| began <= end) {
             if *began > from {
-                gaps.take(Gap { start: TimeNs(from), end: TimeNs(*began) }, windows, &ordered);
+                let gap = Gap { start: TimeNs(from), end: TimeNs(*began), ended: Ended::Served };
+                gaps.take(gap, windows, &ordered);
             }
             from = from.max(*ended);
         }
         if *end > from {
-            gaps.take(Gap { start: TimeNs(from), end: TimeNs(*end) }, windows, &ordered);
+            let gap = Gap { start: TimeNs(from), end: TimeNs(*end), ended: Ended::GivenUp };
+            gaps.take(gap, windows, &ordered);
         }
     }
     gaps
@@ -121,12 +142,21 @@ mod tests {
     fn a_gap_runs_from_one_acknowledgement_to_the_next_while_sends_wait() {
         let gaps = of(&[(0, 10, Outcome::Ok), (5, 100, Outcome::Ok), (20, 101, Outcome::Ok)], &[]);
         assert_eq!(span(gaps.longest), Some((10, 100)));
+        assert_eq!(gaps.longest.map(|gap| gap.ended), Some(Ended::Served));
     }
 
     #[test]
     fn sends_that_are_never_acknowledged_wait_until_they_are_given_up() {
         let gaps = of(&[(0, 10, Outcome::Ok), (8, 60, Outcome::Fail), (50, 90, Outcome::Info)], &[]);
         assert_eq!(span(gaps.longest), Some((10, 90)));
+        assert_eq!(gaps.longest.map(|gap| gap.ended), Some(Ended::GivenUp));
+    }
+
+    #[test]
+    fn every_gap_of_half_a_second_is_kept_and_no_shorter_one() {
+        let gaps = of(&[(0, 500, Outcome::Ok), (500, 999, Outcome::Ok), (2_000, 4_000, Outcome::Info)], &[]);
+        let spans: Vec<_> = gaps.outages.into_iter().map(|gap| span(Some(gap))).collect();
+        assert_eq!(spans, [Some((0, 500)), Some((2_000, 4_000))]);
     }
 
     #[test]

@@ -16,7 +16,7 @@
 use crate::history::tally::{GroupTally, Highs, Window, Windows};
 use crate::kafka::{Offset, TimeNs};
 
-use super::availability::{Gap, Gaps};
+use super::availability::{Ended, Gap, Gaps};
 
 /// What one group had to wait for in one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,26 +57,26 @@ pub fn of_group(
     let last = *read.last()?;
     let ordered = Windows::new(windows);
     let mut gaps = Gaps::of(windows.len());
-    let mut stall = |from_ms: u64, to_ms: u64| {
+    let mut stall = |from_ms: u64, to_ms: u64, ended| {
         if from_ms < to_ms {
-            let gap = Gap { start: TimeNs::from_millis(from_ms), end: TimeNs::from_millis(to_ms) };
+            let gap = Gap { start: TimeNs::from_millis(from_ms), end: TimeNs::from_millis(to_ms), ended };
             gaps.take(gap, windows, &ordered);
         }
     };
     // Before the first read nothing was passed yet, so that the first acknowledgement waits for it.
     if let Some((first_acked, _)) = acked.first() {
-        stall(*first_acked, read[0].0);
+        stall(*first_acked, read[0].0, Ended::Served);
     }
     for pair in read.windows(2) {
         let ((before, highest), (next, _)) = (pair[0], pair[1]);
         // A gap in which nothing new was acknowledged is nobody's stall.
         if let Some(waits_since) = since(&acked, highest) {
-            stall(before.max(waits_since), next);
+            stall(before.max(waits_since), next, Ended::Served);
         }
     }
     let owed = Offset(last.1.0.max(known.deleted_below.map_or(i64::MIN, |below| below.0 - 1)));
     if let Some(waits_since) = since(&acked, owed) {
-        stall(last.0.max(waits_since), known.end.as_millis());
+        stall(last.0.max(waits_since), known.end.as_millis(), Ended::GivenUp);
     }
     let caught_up = heals.iter().map(|heal| heal.map(|heal| caught_up(&acked, &read, known, heal)));
     Some(Consumption { caught_up: caught_up.collect(), gaps })

@@ -302,6 +302,21 @@ impl PartitionEvidence<'_> {
         self.log.drained.get(place) || self.log.sightings[place].offset >= self.drain_reached()
     }
 
+    /// Whether every record that was acknowledged or seen was drained, and what was acknowledged at an offset was drained there.
+    pub fn is_all_there(&self) -> bool {
+        let all_drained = (0..self.log.sightings.len()).all(|place| self.log.drained.get(place));
+        all_drained
+            && self.sends.iter().all(|(slot, send)| match send.outcome {
+                Outcome::Ok => {
+                    let place = send.offset.map(|offset| self.log.place_at(slot, offset));
+                    place.is_none_or(|place| place.is_some_and(|place| self.log.drained.get(place)))
+                        && self.log.is_drained(slot)
+                }
+                Outcome::Info => !self.log.is_seen(slot) || self.log.is_drained(slot),
+                Outcome::Fail => true,
+            })
+    }
+
     /// Whether a record must be in the log: acknowledged, or of unknown outcome and seen by a reader (Jepsen's
     /// must-have-committed). A record in a transaction has to be seen by a reader that waits for commits, and not to be of one
     /// that was aborted; of one whose commit was acknowledged it must be there, whatever became of its own acknowledgement,

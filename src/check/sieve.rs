@@ -20,8 +20,11 @@
 //! commit-regression by 2, producer-order by 3, realtime-order by 4, leader-epoch and high-watermark by 5. What they would have examined
 //! is added. Tests hold the answers of every check, word by word, against those that the whole history gives.
 //!
-//! **What is brought back**: the chunk where a record was acknowledged that was read where nothing was acknowledged; and what lies between
-//! the highest commit that may have stood and an owner's first read.
+//! **What is brought back**: the chunk where a record was acknowledged that was read where nothing was acknowledged; for a record that lies
+//! late, wherever and by whomever it was seen, the last chunk before it with a later one of its process, because what the first pass saw
+//! it lie behind may be a record that nobody convicts by; where an acknowledged record is not seen and replicas were audited, a chunk for
+//! each producer id that follows from no other record; and what lies between the highest commit that may have stood and an owner's first
+//! read.
 //!
 //! **What is not sifted**: a history that is cut, because nobody knows what its rows would say; one with transactions, whose logs have
 //! offsets that nobody reads; one with a group that commits before it processes, whose losses depend on what was read when; and a
@@ -32,6 +35,8 @@ mod print;
 mod reads;
 mod sends;
 mod settle;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod wanted;

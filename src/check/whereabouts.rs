@@ -51,6 +51,16 @@ impl<'a> Whereabouts<'a> {
         Self { partition, replicas, ids }
     }
 
+    /// A batch of the leader's for each producer id of which it is not known whose it is.
+    pub fn nobodys(&self) -> impl Iterator<Item = &'a StoredBatch> {
+        let mut known: BTreeSet<i64> = self.ids.values().flatten().copied().collect();
+        let batches = self.replicas.read.first().map_or(&[][..], |leader| leader.batches);
+        batches
+            .iter()
+            .map(|row| &row.batch)
+            .filter(move |batch| batch.producer_id >= 0 && known.insert(batch.producer_id))
+    }
+
     /// Where a record that was lost from an offset still is, as a sentence; `None` where no replica was read.
     pub fn tell(&self, record: RecordId, offset: Offset) -> Option<String> {
         let mut found: BTreeMap<Found, Vec<BrokerId>> = BTreeMap::new();

@@ -51,10 +51,8 @@ pub fn compare(args: &CompareArgs, color: ColorChoice) -> ExitCode {
             writeln!(text, "\npage: {}", file.display()).expect("a String takes all that is written to it");
         }
     }
-    match print(&text) {
-        Ok(()) => code(&comparison),
-        Err(code) => code,
-    }
+    let told = print(&text).err().unwrap_or(ExitCode::Pass);
+    ExitCode::worst_of([code(&comparison), told])
 }
 
 /// The same for programs.
@@ -88,7 +86,9 @@ fn of_finding(finding: &Finding, comparison: &Comparison) -> ExitCode {
     match (&finding.subject, finding.stands) {
         (Subject::Outcome, _) => ExitCode::from_u8(comparison.after.exit_code).unwrap_or(ExitCode::Fail),
         (_, Standing::Unknown) => ExitCode::Inconclusive,
-        (Subject::Threshold(_) | Subject::Recovery(_), _) => ExitCode::Threshold,
+        (Subject::Threshold(_) | Subject::Recovery(_) | Subject::AckedAgain(_) | Subject::CaughtUp(_), _) => {
+            ExitCode::Threshold
+        }
         (Subject::Check(_) | Subject::Verdict | Subject::Fault(_), _) => ExitCode::Fail,
     }
 }

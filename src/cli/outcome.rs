@@ -12,13 +12,12 @@ pub fn tell(judged: &Judged, format: Format, style: Style) -> ExitCode {
         Format::Human => summary::render(&judged.report, summary_style(style), judged.directory.path()),
         Format::Json => as_json(&judged.verdict),
     };
-    if let Err(code) = terminal::print(&text) {
-        return code;
-    }
+    // Whether anybody can read it changes nothing about what was found.
+    let told = terminal::print(&text).err().unwrap_or(ExitCode::Pass);
     if let Some(left) = &judged.unclean {
         terminal::complain(&format!("error: not clean: {left}\n  help: wiber-chaos clean removes what is left\n"));
     }
-    code(judged)
+    ExitCode::worst_of([code(judged), told])
 }
 
 /// `verdict.json` on one line, so that several runs are several lines.

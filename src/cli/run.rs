@@ -116,9 +116,8 @@ async fn run_all(args: &RunArgs, color: ColorChoice, github: &mut Option<Github>
     if ended.len() > 1 && args.format == Format::Human {
         let rows: Vec<summary::SuiteLine> = ended.iter().map(Ended::row).collect();
         let style = outcome::summary_style(Style::choose(color, &std::io::stdout()));
-        if let Err(code) = print(&summary::suite(&rows, worst.as_u8(), style)) {
-            return code;
-        }
+        let told = print(&summary::suite(&rows, worst.as_u8(), style)).err().unwrap_or(ExitCode::Pass);
+        return ExitCode::worst_of([worst, told]);
     }
     worst
 }

@@ -127,6 +127,12 @@ impl Scene {
         self.targets.iter().filter_map(Victim::broker)
     }
 
+    /// A scene of which no more is known than a history tells: whom the fault struck, and who there was.
+    pub fn told(fault: FaultId, struck: &[BrokerId], all: Vec<BrokerId>) -> Self {
+        let targets = struck.iter().map(|broker| Victim::Broker(*broker)).collect();
+        Self { fault, targets, to: Vec::new(), reachable: all.clone(), all, seed: 0 }
+    }
+
     /// The brokers that are no targets.
     pub fn rest(&self) -> Vec<BrokerId> {
         self.all.iter().copied().filter(|broker| self.brokers().all(|target| target != *broker)).collect()

@@ -363,14 +363,20 @@ impl Pump {
         }
         self.take_events();
         self.keep_going(Writer::close_rows);
+        // What came while the files were closed is in none of them, and a history without it must not look whole.
+        self.fail_if_something_came();
         if finished && self.failure.get().is_none() {
             let clock = self.clock;
             self.keep_going(|writer| writer.end(clock.now()));
         }
+        self.fail_if_something_came();
+        self.writer.totals()
+    }
+
+    fn fail_if_something_came(&self) {
         if !(self.events.is_empty() && self.rows.is_empty()) {
             self.failure.set("something was handed to the recorder while it was finished".to_owned());
         }
-        self.writer.totals()
     }
 
     /// Does one piece of work unless an earlier one failed; a history with a hole in it must not look whole.

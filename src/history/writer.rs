@@ -16,8 +16,9 @@ use crate::kafka::TimeNs;
 
 /// The name of the file of events.
 pub(super) const EVENTS_FILE: &str = "events.jsonl";
-/// A batch is closed at this many rows; big enough to compress well, small enough to hold in memory twice.
-const ROWS_PER_BATCH: usize = 65_536;
+/// A batch is closed at this many rows; big enough to compress well, small enough to hold in memory twice. In unit tests, whose
+/// histories are short, so few that one has many batches.
+const ROWS_PER_BATCH: usize = if cfg!(test) { 48 } else { 65_536 };
 
 /// A batch of rows of one kind.
 #[derive(Debug)]

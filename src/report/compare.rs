@@ -97,6 +97,10 @@ pub enum Subject {
     Fault(FaultId),
     /// Whether it was seen that all was well again after a fault.
     Recovery(FaultId),
+    /// Whether the partition that a fault made unavailable for longest was seen to acknowledge again.
+    AckedAgain(FaultId),
+    /// Whether every group was seen to catch up after a fault.
+    CaughtUp(FaultId),
 }
 
 /// A change that is never noise.
@@ -224,6 +228,8 @@ impl Subject {
             Self::Threshold(metric) => format!("threshold {}", metric.name()),
             Self::Fault(fault) => format!("fault {fault}"),
             Self::Recovery(fault) => format!("{fault}: recovery"),
+            Self::AckedAgain(fault) => format!("{fault}: acked again"),
+            Self::CaughtUp(fault) => format!("{fault}: caught up"),
         }
     }
 }

@@ -31,8 +31,8 @@ pub fn summary(report: &Report) -> Vec<u8> {
     put("anomalies", report.anomalies_found().to_string());
     put("faults", verdict.faults.len().to_string());
     put("faults_proven", verdict.faults.iter().filter(|fault| fault.proven).count().to_string());
-    put("max_unavailability_ms", verdict.availability.max_unavailability_ms.to_string());
-    put("max_consume_stall_ms", verdict.availability.max_consume_stall_ms.to_string());
+    put("max_unavailability_ms", cell(verdict.availability.max_unavailability_ms));
+    put("max_consume_stall_ms", cell(verdict.availability.max_consume_stall_ms));
     let latency = report.latencies.iter().find(|window| window.window == Window::Run).and_then(|w| w.latency);
     put("latency_p50_ms", cell(latency.map(|latency| millis(latency.p50_us))));
     put("latency_p99_ms", cell(latency.map(|latency| millis(latency.p99_us))));
@@ -107,6 +107,7 @@ pub fn faults(report: &Report) -> Vec<u8> {
         "settled_ms",
         "caught_up_ms",
         "consume_stall_ms",
+        "still_behind_ms",
     ]);
     for line in &report.verdict.faults {
         let brokers: Vec<String> = line.targets.iter().map(ToString::to_string).collect();
@@ -120,14 +121,15 @@ pub fn faults(report: &Report) -> Vec<u8> {
             line.proven.to_string(),
             line.sends_overlapping.to_string(),
             cell(line.recovery_ms),
-            line.unavailability_ms.to_string(),
+            cell(line.unavailability_ms),
             line.proof.clone(),
             line.detail.clone(),
             cell(line.first_failure_ms),
             cell(line.acked_again_ms),
             cell(line.settled_ms),
             cell(line.caught_up_ms),
-            line.consume_stall_ms.to_string(),
+            cell(line.consume_stall_ms),
+            cell(line.still_behind_ms),
         ]);
     }
     table.bytes()
@@ -174,7 +176,7 @@ pub fn partitions(report: &Report) -> Vec<u8> {
     table.bytes()
 }
 
-/// `anomalies.csv`: every anomaly, one a row.
+/// `anomalies.csv`: the anomalies that checkers kept, one a row.
 pub fn anomalies(report: &Report) -> Vec<u8> {
     let mut table = Table::new(&[
         "check",

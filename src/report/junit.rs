@@ -12,7 +12,7 @@ mod xml;
 
 use std::time::Duration;
 
-use super::status::{check_words, first_reason};
+use super::status::{check_words, first_reason, measured_words};
 use super::{Report, Standing, format};
 use crate::anomaly::Expectation;
 use crate::history::Phase;
@@ -94,8 +94,7 @@ fn check_case(line: &CheckLine, verdict: &Verdict) -> Case {
 }
 
 fn threshold_case(line: &ThresholdLine) -> Case {
-    let measured = line.measured_ms.map_or_else(|| "nothing was measured".to_owned(), format::duration_ms);
-    let message = format!("{measured}; at most {} is fine", format::duration_ms(line.max_ms));
+    let message = format!("{}; at most {} is fine", measured_words(line), format::duration_ms(line.max_ms));
     let name = format!("{} threshold", line.metric.name());
     case(&name, Standing::of_threshold(line), "breached", message, Vec::new())
 }

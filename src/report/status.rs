@@ -1,5 +1,6 @@
 //! How a line of the verdict stands against what the scenario expects of it: one table that every renderer shares.
 
+use super::format;
 use crate::anomaly::{CheckName, Expectation, Validity};
 use crate::verdict::{CheckLine, FaultLine, RunOutcome, ThresholdLine, Verdict};
 
@@ -75,6 +76,23 @@ pub(super) fn check_words(line: &CheckLine, verdict: &Verdict) -> &'static str {
         (Standing::Met, Expectation::Required, _) => "caught, as required",
         (Standing::Met, Expectation::Allowed, 1..) => "found, as allowed",
         (Standing::Met, ..) => "holds",
+    }
+}
+
+/// What came of a threshold's measurement.
+pub(super) fn measured_words(line: &ThresholdLine) -> String {
+    match (line.measured_ms, line.at_least_ms) {
+        (Some(ms), _) => format::duration_ms(ms),
+        (None, Some(ms)) => format!("not over after {}", format::duration_ms(ms)),
+        (None, None) => "nothing was measured".to_owned(),
+    }
+}
+
+/// How a group caught up with a fault's heal, for a table.
+pub(super) fn caught_up_words(line: &FaultLine) -> String {
+    match (line.caught_up_ms, line.still_behind_ms) {
+        (_, Some(ms)) => format!("not in {}", format::duration_ms(ms)),
+        (caught_up_ms, None) => format::or_dash(caught_up_ms, format::duration_ms),
     }
 }
 

@@ -13,7 +13,7 @@ pub use paint::Style;
 use paint::{Ink, Page};
 pub use suite::{SuiteLine, suite};
 
-use super::status::{check_words, first_reason, outcome_word};
+use super::status::{check_words, first_reason, measured_words, outcome_word};
 use super::{Report, Standing, Window, format};
 use crate::verdict::{FaultLine, RunOutcome};
 
@@ -109,25 +109,25 @@ fn consequences(line: &FaultLine) -> String {
         Some(recovery_ms) => format!("; {well} {} after the heal", format::duration_ms(recovery_ms)),
         None => format!("; {missing}"),
     };
-    format!(
-        "{} overlapped it; unavailable for {} at most{recovery}",
-        format::counted(line.sends_overlapping, "send"),
-        format::duration_ms(line.unavailability_ms)
-    )
+    let unavailable = line.unavailability_ms.map_or_else(String::new, |unavailability_ms| {
+        format!("; unavailable for {} at most", format::duration_ms(unavailability_ms))
+    });
+    format!("{} overlapped it{unavailable}{recovery}", format::counted(line.sends_overlapping, "send"))
 }
 
 /// What a fault did to the consumer groups, where there are any.
 fn consequences_for_groups(line: &FaultLine) -> Option<String> {
-    let caught_up_ms = line.caught_up_ms?;
+    let stalled_ms = line.consume_stall_ms?;
     let settled = line.settled_ms.map_or_else(
         || "no partition changed hands".to_owned(),
         |settled_ms| format!("the last partition changed hands {} after it began", format::duration_ms(settled_ms)),
     );
-    Some(format!(
-        "groups stalled for {} at most; {settled}; caught up {} after the heal",
-        format::duration_ms(line.consume_stall_ms),
-        format::duration_ms(caught_up_ms)
-    ))
+    let caught_up = match (line.caught_up_ms, line.still_behind_ms) {
+        (_, Some(ms)) => format!("not caught up {} after the heal, when the history ended", format::duration_ms(ms)),
+        (Some(ms), None) => format!("caught up {} after the heal", format::duration_ms(ms)),
+        (None, None) => "no heal to catch up with".to_owned(),
+    };
+    Some(format!("groups stalled for {} at most; {settled}; {caught_up}", format::duration_ms(stalled_ms)))
 }
 
 fn thresholds(report: &Report, page: &mut Page) {
@@ -138,8 +138,7 @@ fn thresholds(report: &Report, page: &mut Page) {
     for line in &report.verdict.thresholds {
         let standing = Standing::of_threshold(line);
         page.ink(Ink::of(standing), &format!("  {} {:<22}", standing.symbol(), line.metric.name()));
-        let measured = line.measured_ms.map_or_else(|| "nothing measured".to_owned(), format::duration_ms);
-        page.line(&format!("  {measured}, at most {}", format::duration_ms(line.max_ms)));
+        page.line(&format!("  {}, at most {}", measured_words(line), format::duration_ms(line.max_ms)));
     }
 }
 
@@ -179,9 +178,10 @@ fn figures(report: &Report, page: &mut Page) {
 /// The longest unavailability, and of which partition.
 fn availability(report: &Report) -> String {
     let availability = &report.verdict.availability;
-    let mut text = format!("unavailable for {} at most", format::duration_ms(availability.max_unavailability_ms));
+    let Some(longest_ms) = availability.max_unavailability_ms else { return "nothing was sent".to_owned() };
+    let mut text = format!("unavailable for {} at most", format::duration_ms(longest_ms));
     let worst = availability.partitions.iter().max_by_key(|line| line.max_unavailability_ms);
-    if let Some(worst) = worst.filter(|line| line.max_unavailability_ms > 0) {
+    if let Some(worst) = worst.filter(|line| line.max_unavailability_ms > Some(0)) {
         write!(text, ", on {}", worst.partition).expect("a String takes all");
         if let Some(began_ms) = worst.began_ms {
             write!(text, " from {}", format::moment_ms(began_ms)).expect("a String takes all");
@@ -222,9 +222,14 @@ fn failure(report: &Report, page: &mut Page, dir: &Path) {
     };
     page.ink(Ink::Bad, &format!("{}:", anomaly.check));
     page.line(&format!(" {}", anomaly.explanation));
-    let more = report.anomalies_found().saturating_sub(1);
-    if more > 0 {
-        page.line(&format!("{} more in {}", format::count(more), dir.join("anomalies.csv").display()));
+    let check = anomaly.check;
+    let found = verdict.checks.iter().find(|line| line.check == check).map_or(0, |line| line.found);
+    let listed = report.anomalies.iter().filter(|anomaly| anomaly.check == check).count() as u64;
+    if found > 1 {
+        let listed =
+            if listed < found { format!("{} of them are", format::count(listed)) } else { "all are".to_owned() };
+        let file = dir.join("anomalies.csv");
+        page.line(&format!("one of {} that {check} found; {listed} in {}", format::count(found), file.display()));
     }
 }
 

@@ -12,9 +12,14 @@ use crate::kafka::{Offset, Outcome};
 
 /// Reads the history in a directory.
 pub fn read(dir: &Path, run: Run<'_>) -> Result<History, ReadError> {
+    read_by(dir, run, ChunkSize::USUAL)
+}
+
+/// The same by chunks of a size.
+fn read_by(dir: &Path, run: Run<'_>, size: ChunkSize) -> Result<History, ReadError> {
     let (mut stored, mut history) = Stored::open_bare(dir)?;
     let asked = check::asked(&history, run.plan);
-    let Some(sieve) = Sieve::new(&history, run.scenario, ChunkSize::USUAL) else {
+    let Some(sieve) = Sieve::new(&history, run.scenario, size) else {
         return in_full(stored, history, run);
     };
     let places: Vec<Place> = history.partitions.keys().copied().collect();
@@ -144,5 +149,93 @@ impl Batches {
                 || batch.extents.iter().any(|(place, first, last)| wanted.any_between(*place, *first, *last))
         };
         (0..self.all.len()).filter(|batch| has_any(&self.all[*batch])).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::check::check_all;
+    use crate::check::sieve::testing::{damage, draw};
+    use crate::check::testing::RunBuilder;
+    use crate::history::clock::Clock;
+    use crate::history::recorder::Recorder;
+    use crate::history::{EventKind, FORMAT_VERSION, reader};
+    use crate::kafka::TimeNs;
+
+    /// Writes a run as a recorder does, its rows a few at a time.
+    fn store(run: &RunBuilder, dir: &Path) {
+        let history = &run.history;
+        let header = EventKind::RunStarted {
+            format_version: FORMAT_VERSION,
+            run: "drawn".to_owned(),
+            scenario: run.scenario.name.clone(),
+            seed: 1,
+            started_utc: String::new(),
+            topics: history.topics.clone(),
+            partitions: vec![u32::try_from(history.partitions.len()).expect("a few")],
+            scenario_crc32: 0,
+            plan_crc32: 0,
+            asked_crc32: None,
+        };
+        let recorder = Recorder::create(dir, Clock::start(), header, None).expect("an empty directory");
+        let handle = recorder.handle();
+        for (process, role) in &history.processes {
+            let started = EventKind::ProcessStarted { process: *process, role: role.clone() };
+            handle.event_at(TimeNs(0), started);
+        }
+        for event in &history.events {
+            handle.event_at(event.time_ns, event.kind.clone());
+        }
+        for rows in history.partitions.values() {
+            rows.sends.chunks(7).for_each(|some| _ = handle.sends(some.to_vec()));
+            rows.reads.chunks(11).for_each(|some| _ = handle.reads(some.to_vec()));
+            handle.replicas(rows.replicas.clone());
+        }
+        recorder.finish().expect("a disk with room");
+    }
+
+    fn rows(history: &History) -> usize {
+        history.partitions.values().map(|rows| rows.sends.len() + rows.reads.len()).sum()
+    }
+
+    /// What the checks say of a stored run when it is read whole, and when it is sifted.
+    fn both(run: &RunBuilder, size: ChunkSize) -> (History, History) {
+        let dir = tempfile::tempdir().expect("a directory");
+        store(run, &dir.path().join("history"));
+        let whole = reader::read(&dir.path().join("history")).expect("a history");
+        let known = Run { scenario: &run.scenario, plan: &run.plan };
+        let sifted = read_by(&dir.path().join("history"), known, size).expect("a history");
+        (whole, sifted)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_stored_history_gets_the_same_answers_whether_it_is_sifted_or_not(
+            seed in any::<u64>(), damages in 0_u32..4, bits in 1_u32..5,
+        ) {
+            let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+            let mut run = draw(rng);
+            (0..damages).for_each(|_| damage(&mut run, rng));
+            let (whole, sifted) = both(&run, ChunkSize::of_bits(bits));
+            prop_assert_eq!(&whole.closure, &sifted.closure);
+            let answers = [&whole, &sifted].map(|history| check_all(history, &run.scenario, &run.plan));
+            for (one, other) in answers[0].iter().zip(&answers[1]) {
+                prop_assert_eq!(one, other);
+            }
+        }
+    }
+
+    #[test]
+    fn most_of_a_long_stored_history_is_left_where_it_is() {
+        let run = draw(&mut ChaCha8Rng::seed_from_u64(1));
+        let (whole, sifted) = both(&run, ChunkSize::of_bits(1));
+        assert!(rows(&sifted) * 10 < rows(&whole) * 7, "{} of {} rows are left", rows(&sifted), rows(&whole));
     }
 }

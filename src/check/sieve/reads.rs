@@ -8,7 +8,7 @@ use crate::check::ownership::{Interval, Intervals};
 use crate::check::readers::{Party, Readers};
 use crate::history::tally::{ByPlace, Lookup, Place};
 use crate::history::{History, ReadRow};
-use crate::kafka::{LeaderEpoch, Offset, ReadStatus, Sequence, TimeNs, TopicPartition};
+use crate::kafka::{LeaderEpoch, Offset, ProcessId, ReadStatus, RecordId, Sequence, TimeNs, TopicPartition};
 
 /// What was read of each partition.
 pub struct ReadSieve {
@@ -29,11 +29,20 @@ pub(super) struct Read {
     pub reads: Vec<u64>,
     /// A reader's rows are not in the order of time, so that nobody knows here which interval they belong to.
     pub is_unordered: bool,
-    /// By process: where its records begin in each chunk, as the first drain reader found them.
-    pub begins: Lookup<Vec<(Sequence, i64)>>,
+    /// By process: where its records lie in each chunk, as the first drain reader found them in order.
+    stretches: Lookup<Vec<Stretch>>,
     standing: Lookup<Standing>,
     /// By drain reader, and by process: the highest sequence so far, and in which chunk it lies. The log is what any of them found.
     highest: Vec<Lookup<(Sequence, i64)>>,
+}
+
+/// Records of one process in one chunk, in the order of their sequences and behind everything before them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub chunk: i64,
+    pub first: Sequence,
+    /// The last one of the stretch before.
+    before: Option<Sequence>,
 }
 
 /// What was read of one chunk.
@@ -107,7 +116,8 @@ impl ReadSieve {
         for read in run {
             let number = self.size.of(read.offset);
             partition.count(read, number, (at, self.asked));
-            if let Party::Drain(drain) = party {
+            // What else is there claims to be somebody's, and must not count as his: the order of records is asked of intact ones.
+            if let (Party::Drain(drain), ReadStatus::Intact) = (party, read.status) {
                 partition.in_order(read, number, drain);
             }
             let step = standing.step(read, number, matches!(party, Party::Drain(_)));
@@ -216,8 +226,26 @@ impl Read {
         }
         // A chunk of which readers found different things is not plain, so that one of them tells of all that are.
         if drain == 0 && highest.1 != number {
-            self.begins.entry(process, Vec::new).push((sequence, number));
+            let before = (highest.1 != i64::MIN).then_some(highest.0);
+            self.stretches.entry(process, Vec::new).push(Stretch { chunk: number, first: sequence, before });
         }
         *highest = (sequence, number);
+    }
+
+    /// The chunk in which a record lies, if it lies in order.
+    pub(super) fn home(&self, record: RecordId) -> Option<i64> {
+        let stretches = self.stretches.get(record.process)?;
+        let begun = stretches.partition_point(|stretch| stretch.first <= record.sequence);
+        Some(stretches[begun.checked_sub(1)?].chunk)
+    }
+
+    /// A process's chunks, each with the last of its records there that lie in order.
+    pub(super) fn lasts(&self, process: ProcessId) -> impl Iterator<Item = (i64, Sequence)> {
+        let stretches = self.stretches.get(process).map_or(&[][..], Vec::as_slice);
+        let end = self.highest.first().and_then(|highest| highest.get(process)).map(|(sequence, _)| *sequence);
+        (1..=stretches.len()).filter_map(move |next| {
+            let last = stretches.get(next).map_or(end, |stretch| stretch.before)?;
+            Some((stretches[next - 1].chunk, last))
+        })
     }
 }

@@ -8,12 +8,17 @@ use crate::history::SendRow;
 use crate::history::tally::{ByPlace, Place};
 use crate::kafka::{BrokerId, Offset, Outcome, TimeNs};
 
-/// How many chunks of a partition may be acknowledged in part before the oldest of them is taken for odd.
+/// How many chunks of a partition may be acknowledged in part before the oldest of them is taken for odd: as many as producers have
+/// under way at once. All partitions together have [`ALL_OPEN_MAX`], some 100 MiB, so that memory does not grow with them.
 const OPEN_MAX: usize = 64;
+const ALL_OPEN_MAX: usize = 1_024;
+/// One that is being filled, and the next.
+const OPEN_MIN: usize = 2;
 
 /// What was acknowledged of each partition.
 pub struct SendSieve {
     pub(super) size: ChunkSize,
+    most_open: usize,
     pub(super) partitions: ByPlace<Sent>,
 }
 
@@ -46,7 +51,8 @@ struct Open {
 
 impl SendSieve {
     pub(super) fn new(places: &[Place], size: ChunkSize) -> Self {
-        Self { size, partitions: ByPlace::new(places) }
+        let most_open = (ALL_OPEN_MAX / places.len().max(1)).clamp(OPEN_MIN, OPEN_MAX);
+        Self { size, most_open, partitions: ByPlace::new(places) }
     }
 
     /// Takes a row in.
@@ -55,13 +61,13 @@ impl SendSieve {
         let Some(partition) = self.partitions.get_mut((send.topic, send.partition)) else { return };
         // Every other row is looked at: there are few of them.
         if let Some(offset) = send.offset.filter(|_| send.outcome == Outcome::Ok) {
-            partition.acked(size, send, offset);
+            partition.acked((size, self.most_open), send, offset);
         }
     }
 }
 
 impl Sent {
-    fn acked(&mut self, size: ChunkSize, send: &SendRow, offset: Offset) {
+    fn acked(&mut self, (size, most_open): (ChunkSize, usize), send: &SendRow, offset: Offset) {
         let number = size.of(offset);
         let chunk = self.chunks.at(number, SentChunk::default);
         if chunk.print.count == 0 {
@@ -87,7 +93,7 @@ impl Sent {
         if open.missing == 0 {
             chunk.is_whole = open.is_in_real_time();
             self.open.remove(&number);
-        } else if self.open.len() > OPEN_MAX {
+        } else if self.open.len() > most_open {
             self.open.pop_first();
         }
     }

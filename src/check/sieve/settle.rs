@@ -126,12 +126,12 @@ fn of_terms(candidates: &[Both<'_>]) -> BTreeSet<i64> {
     for chunk in candidates {
         let last = lasted.entry(chunk.read.epoch).or_insert(TimeNs(0));
         *last = chunk.sent.latest_invoke.max(*last);
-        if brokers.insert((chunk.read.epoch, chunk.sent.broker)) {
+    }
+    for chunk in candidates {
+        // One of which not every acknowledgement counts is no witness for its broker, and is looked at itself.
+        if chunk.sent.latest_ack >= lasted[&chunk.read.epoch] || brokers.insert((chunk.read.epoch, chunk.sent.broker)) {
             odd.insert(chunk.number);
         }
     }
-    odd.extend(
-        candidates.iter().filter(|chunk| chunk.sent.latest_ack >= lasted[&chunk.read.epoch]).map(|chunk| chunk.number),
-    );
     odd
 }

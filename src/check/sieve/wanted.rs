@@ -6,13 +6,14 @@ use super::Run;
 use super::chunks::ChunkSize;
 use super::reads::Read;
 use crate::check::commits::Commits;
-use crate::check::evidence::Evidence;
+use crate::check::evidence::{Evidence, PartitionEvidence};
 use crate::check::handover::begins_at;
 use crate::check::log::Content;
 use crate::check::ownership::Intervals;
+use crate::check::whereabouts::Whereabouts;
 use crate::history::tally::Place;
 use crate::history::{History, Plain, PlainSpan, ReadRow, SendRow};
-use crate::kafka::{Offset, Outcome, RecordId};
+use crate::kafka::{Offset, Outcome, ProcessId, RecordId, Sequence};
 
 /// Which rows have to be looked at: those that are in no plain chunk.
 pub struct Wanted {
@@ -74,6 +75,9 @@ impl Wanted {
                     more.push((partition.key, home, home));
                 }
             }
+            let chunks = known.ahead_of_late_ones(partition, self.size);
+            let chunks = chunks.into_iter().chain(known.of_unknown_ids(&evidence, partition, self.size));
+            more.extend(chunks.map(|chunk| (partition.key, chunk, chunk)));
         }
         let intervals = Intervals::new(history);
         let commits = Commits::new(&evidence, &intervals);
@@ -104,10 +108,52 @@ impl Wanted {
 impl OfPlace {
     /// The plain chunk in which a record was acknowledged, if it was in one.
     fn home(&self, record: RecordId) -> Option<i64> {
-        let begins = self.read.begins.get(record.process)?;
-        let begun = begins.partition_point(|(sequence, _)| *sequence <= record.sequence);
-        let (_, chunk) = begins[begun.checked_sub(1)?];
-        self.plain.contains(&chunk).then_some(chunk)
+        self.read.home(record).filter(|chunk| self.plain.contains(chunk))
+    }
+
+    /// The plain chunks with the record that a late one has to be held against: of what lies before it, the last that is certain. What
+    /// was marked when the late one was read may be a record that nobody convicts by, such as one of unknown outcome.
+    fn ahead_of_late_ones(&self, partition: &PartitionEvidence<'_>, size: ChunkSize) -> BTreeSet<i64> {
+        // By process: its plain chunks in order, each with the greatest sequence so far.
+        let mut lasts: BTreeMap<ProcessId, Vec<(i64, Sequence)>> = BTreeMap::new();
+        let mut ahead = BTreeSet::new();
+        for (place, sighting) in partition.log.sightings.iter().enumerate() {
+            let Some(slot) = sighting.slot().filter(|_| partition.is_final(place)) else { continue };
+            let RecordId { process, sequence } = partition.sends.send(slot).id();
+            let lasts = lasts.entry(process).or_insert_with(|| {
+                let mut plain: Vec<_> =
+                    self.read.lasts(process).filter(|(chunk, _)| self.plain.contains(chunk)).collect();
+                plain.sort_unstable();
+                plain
+            });
+            // In plain chunks records lie behind everything before them, so that the last one has the greatest sequence.
+            let before = lasts.partition_point(|(chunk, _)| *chunk < size.of(sighting.offset));
+            if let Some((chunk, last)) = before.checked_sub(1).map(|at| lasts[at])
+                && last > sequence
+            {
+                ahead.insert(chunk);
+            }
+        }
+        ahead
+    }
+
+    /// Where a record was acknowledged and is not seen, replicas tell whose batches lie there, by producer ids that follow from records
+    /// which are certain: a plain chunk for each id that follows from none so far.
+    fn of_unknown_ids(
+        &self,
+        evidence: &Evidence<'_>,
+        partition: &PartitionEvidence<'_>,
+        size: ChunkSize,
+    ) -> BTreeSet<i64> {
+        let mut chunks = BTreeSet::new();
+        if partition.replicas.is_empty() || partition.is_all_there() {
+            return chunks;
+        }
+        for batch in Whereabouts::of(evidence, partition).nobodys() {
+            let of_batch = [batch.base_offset, batch.last_offset].map(|offset| size.of(offset));
+            chunks.extend(of_batch.iter().find(|chunk| self.plain.contains(chunk)));
+        }
+        chunks
     }
 
     fn told(&self, size: ChunkSize, drains: usize) -> Plain {

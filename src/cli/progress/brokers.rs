@@ -79,7 +79,10 @@ impl Brokers {
             EventKind::Inject { fault, stage: FaultStage::Ok } => self.inject(fault, kind),
             EventKind::Heal { fault, stage: FaultStage::Ok } => {
                 self.cut.remove(fault);
-                self.set_struck(fault, Doing::Up);
+                // What another fault did to the process is not undone by this one.
+                if kind.is_some_and(|kind| matches!(kind.state(), State::Down | State::Frozen)) {
+                    self.set_struck(fault, Doing::Up);
+                }
             }
             _ => return,
         }
@@ -115,20 +118,13 @@ impl Brokers {
             (Course::Hold, State::Down) => self.set_struck(fault, Doing::Down),
             (Course::Hold, State::Frozen) => self.set_struck(fault, Doing::Paused),
             (Course::Hold, State::CutOff) => {
-                let away = self.away(fault, kind);
-                self.cut.insert(fault.clone(), away);
+                let struck = self.struck.get(fault).map_or(&[][..], Vec::as_slice);
+                let scene = Scene::told(fault.clone(), struck, self.lanes.keys().copied().collect());
+                self.cut.insert(fault.clone(), kind.away(&scene).into_iter().collect());
             }
             // What heals itself, or comes and goes, is told by the proofs and the cluster.
             _ => {}
         }
-    }
-
-    fn away(&self, fault: &FaultId, kind: &FaultKind) -> BTreeSet<BrokerId> {
-        let all: Vec<BrokerId> = self.lanes.keys().copied().collect();
-        let targets = self.struck.get(fault).into_iter().flatten().map(|broker| Victim::Broker(*broker)).collect();
-        let reachable = all.clone();
-        let scene = Scene { fault: fault.clone(), targets, to: Vec::new(), all, reachable, seed: 0 };
-        kind.away(&scene).into_iter().collect()
     }
 
     fn set_struck(&mut self, fault: &FaultId, doing: Doing) {

@@ -22,8 +22,9 @@ use crate::kafka::{Partition, TopicIndex};
 /// How much of a file is read at a time.
 const CHUNK_BYTES: usize = 4 << 20;
 
-/// How many rows are made of a batch at a time: few enough to stay in a processor's cache while they are looked at.
-const ROWS_AT_ONCE: usize = 4096;
+/// How many rows are made of a batch at a time: few enough to stay in a processor's cache while they are looked at;
+/// in unit tests so few that a batch of theirs takes several times.
+const ROWS_AT_ONCE: usize = if cfg!(test) { 20 } else { 4096 };
 
 /// Gives the rows of one file to `visit`, some at a time; returns how many there were. Each is of a partition that the run had.
 pub(super) fn each<R: Columnar, E: From<ReadError>>(

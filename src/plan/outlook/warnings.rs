@@ -90,14 +90,15 @@ fn quorum_lost(scenario: &Scenario, plan: &Plan, outlook: &Outlook) -> Option<Wa
     }
     let stretch = longest(&outlook.away, |stretch| loses_quorum(quorum, bounded(plan, stretch.brokers)))?;
     let overlap = if stretch.steps.len() > 1 { ", because faults overlap" } else { "" };
-    let left = match quorum.controllers.saturating_sub(stretch.brokers) {
+    let away = bounded(plan, stretch.brokers);
+    let left = match quorum.controllers.saturating_sub(away) {
         1 => "1 is".to_owned(),
         left => format!("{left} are"),
     };
     let text = format!(
         "{}: {} of {} controllers away{overlap}, and {left} no majority: no leader is elected and no ISR changes",
         when(stretch),
-        stretch.brokers,
+        away,
         quorum.controllers
     );
     Some(Warning { warning: WarningKind::QuorumLost, steps: stretch.steps.clone(), text })

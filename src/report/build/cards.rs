@@ -47,6 +47,13 @@ fn choose(anomalies: &[Anomaly]) -> Vec<usize> {
     for (index, anomaly) in anomalies.iter().enumerate() {
         by_check.entry(anomaly.check).or_default().push(index);
     }
+    // The one that happened first is among them in any case: it is what led to the others.
+    for indices in by_check.values_mut() {
+        let moment = |at: &usize| anomalies[indices[*at]].moment().map_or(u64::MAX, |time| time.0);
+        if let Some(first) = (0..indices.len()).min_by_key(moment) {
+            indices[..=first].rotate_right(1);
+        }
+    }
     let mut chosen = Vec::with_capacity(MOST.min(anomalies.len()));
     let deepest = by_check.values().map(Vec::len).max().unwrap_or(0);
     'rounds: for round in 0..deepest {

@@ -1,9 +1,10 @@
 //! What each broker was up to over time, told by two witnesses: the engine's view of its process (from the proofs of faults
-//! and the faults themselves) and the cluster's view of its registration. The process wins where both speak.
+//! and the faults themselves) and the cluster's view of its registration. The process tells where it is known to be frozen or
+//! dead, then a fault that cuts the broker off, then the registration.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fault::{Course, FaultId, FaultKind, ProcessState, State, Victim};
+use crate::fault::{Course, FaultId, FaultKind, ProcessState, Scene, State, Victim};
 use crate::history::event::FaultStage;
 use crate::history::{EventKind, History};
 use crate::kafka::{BrokerId, TimeNs};
@@ -14,6 +15,9 @@ use crate::report::{BrokerLane, BrokerSpan, BrokerState, ControllerSpan};
 struct Replay<'a> {
     kinds: BTreeMap<&'a FaultId, &'a FaultKind>,
     struck: BTreeMap<FaultId, Vec<BrokerId>>,
+    /// Whom each fault in force keeps from others.
+    cut: BTreeMap<FaultId, Vec<BrokerId>>,
+    all: BTreeSet<BrokerId>,
     process: BTreeMap<BrokerId, BrokerState>,
     registered: Option<BTreeSet<BrokerId>>,
 }
@@ -25,6 +29,8 @@ pub(super) fn brokers(history: &History, plan: &Plan, known: Vec<i32>, end_ns: T
     let mut replay = Replay {
         kinds: plan.steps.iter().map(|step| (&step.fault, &step.kind)).collect(),
         struck: BTreeMap::new(),
+        cut: BTreeMap::new(),
+        all: lanes.keys().copied().collect(),
         process: BTreeMap::new(),
         registered: None,
     };
@@ -76,7 +82,10 @@ impl Replay<'_> {
     /// Takes an event in; says whether it can have changed anything.
     fn apply(&mut self, event: &EventKind) -> bool {
         match event {
-            EventKind::ClusterObserved { view } => self.registered = Some(view.brokers.iter().copied().collect()),
+            EventKind::ClusterObserved { view } => {
+                self.registered = Some(view.brokers.iter().copied().collect());
+                self.all.extend(&view.brokers);
+            }
             EventKind::Proof { target, observation, .. } => {
                 let state = match observation.process {
                     ProcessState::Running { .. } => BrokerState::Up,
@@ -91,15 +100,26 @@ impl Replay<'_> {
                 return false;
             }
             EventKind::Inject { fault, stage: FaultStage::Ok } => {
-                let state = match self.kinds.get(fault).map(|kind| (kind.course(), kind.state())) {
-                    Some((Course::Hold, State::Down)) => BrokerState::Down,
-                    Some((Course::Hold, State::Frozen)) => BrokerState::Paused,
+                let Some(kind) = self.kinds.get(fault) else { return false };
+                match (kind.course(), kind.state()) {
+                    (Course::Hold, State::Down) => self.set_struck(fault, BrokerState::Down),
+                    (Course::Hold, State::Frozen) => self.set_struck(fault, BrokerState::Paused),
+                    (Course::Hold, State::CutOff) => {
+                        let struck = self.struck.get(fault).map_or(&[][..], Vec::as_slice);
+                        let scene = Scene::told(fault.clone(), struck, self.all.iter().copied().collect());
+                        self.cut.insert(fault.clone(), kind.away(&scene));
+                    }
                     // What heals itself, or comes and goes, is told by the proofs and the cluster.
-                    Some(_) | None => return false,
-                };
-                self.set_struck(fault, state);
+                    _ => return false,
+                }
             }
-            EventKind::Heal { fault, stage: FaultStage::Ok } => self.set_struck(fault, BrokerState::Up),
+            EventKind::Heal { fault, stage: FaultStage::Ok } => {
+                self.cut.remove(fault);
+                // What another fault did to the process is not undone by this one.
+                if self.kinds.get(fault).is_some_and(|kind| matches!(kind.state(), State::Down | State::Frozen)) {
+                    self.set_struck(fault, BrokerState::Up);
+                }
+            }
             _ => return false,
         }
         true
@@ -116,6 +136,7 @@ impl Replay<'_> {
         let registered = self.registered.as_ref()?;
         match self.process.get(&broker) {
             Some(state @ (BrokerState::Paused | BrokerState::Down)) => Some(*state),
+            _ if self.cut.values().any(|away| away.contains(&broker)) => Some(BrokerState::Cut),
             _ if registered.contains(&broker) => Some(BrokerState::Up),
             _ => Some(BrokerState::Unregistered),
         }

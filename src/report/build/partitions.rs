@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::check::availability;
 use crate::history::tally::{PartitionReads, Tally};
 use crate::history::{EventKind, History};
 use crate::kafka::{Offset, Outcome, PartitionView, TimeNs, TopicPartition};
-use crate::report::{LeaderSpan, PartitionReport, Stall};
+use crate::report::{LeaderSpan, Outage, PartitionReport, Stall};
 use crate::verdict::Verdict;
 
 /// One entry a partition of the history.
@@ -17,19 +18,21 @@ pub(super) fn reports(history: &History, tally: &Tally, verdict: &Verdict, end_n
         let partition = TopicPartition { topic: history.topic_name(place.0), partition: place.1 };
         let name = partition.to_string();
         let line = verdict.availability.partitions.iter().find(|line| line.partition == name);
+        let gaps = availability::gaps(&sends.waits, &sends.acks, &[]);
+        let outages = gaps.outages.into_iter().map(|gap| Outage { from_ns: gap.start, to_ns: gap.end });
         reports.push(PartitionReport {
+            outages: outages.collect(),
             sent: sends.sent,
             acked: sends.of(Outcome::Ok),
             failed: sends.of(Outcome::Fail),
             indeterminate: sends.of(Outcome::Info),
             range: ranges.get(&partition).copied(),
             drained_distinct: tally.reads.partitions.get(place).map_or(0, PartitionReads::drained_of_this_run),
-            max_unavailability_ms: line.map(|line| line.max_unavailability_ms),
+            max_unavailability_ms: line.and_then(|line| line.max_unavailability_ms),
             unavailable_from_ms: line.and_then(|line| line.began_ms),
-            stall: line.map(|line| Stall {
-                longest_ms: line.max_consume_stall_ms,
-                from_ms: line.stall_began_ms,
-                group: line.stalled_group.clone(),
+            stall: line.and_then(|line| {
+                let longest_ms = line.max_consume_stall_ms?;
+                Some(Stall { longest_ms, from_ms: line.stall_began_ms, group: line.stalled_group.clone() })
             }),
             spans: spans.remove(&partition).unwrap_or_default(),
             partition,

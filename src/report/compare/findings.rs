@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{Finding, Side, Subject, Trend};
+use crate::fault::FaultId;
 use crate::report::Standing;
 use crate::report::status::{check_words, outcome_word};
 use crate::verdict::{CheckLine, FaultLine, ThresholdLine, Verdict};
@@ -122,23 +123,35 @@ fn faults(before: &Verdict, after: &Verdict) -> Vec<Finding> {
                 stands: Standing::of_fault(other),
             });
         }
-        findings.extend(recovery(line, other));
+        findings.extend(endings(line, other));
     }
     let new = after.faults.iter().filter(|line| !before.faults.iter().any(|other| other.id == line.id));
     findings.extend(new.map(|line| lone(line, ["not there", proof(line)])));
     findings
 }
 
-/// Whether all was seen well again, of a fault that was healed in both.
-fn recovery(before: &FaultLine, after: &FaultLine) -> Option<Finding> {
-    let both_healed = before.healed_ms.is_some() && after.healed_ms.is_some();
-    let seen = |line: &FaultLine| if line.recovery_ms.is_some() { "seen" } else { "not seen" };
-    let differs = before.recovery_ms.is_some() != after.recovery_ms.is_some();
-    (both_healed && differs).then(|| Finding {
-        subject: Subject::Recovery(before.id.clone()),
-        before: seen(before).to_owned(),
-        after: seen(after).to_owned(),
-        trend: if after.recovery_ms.is_some() { Trend::Better } else { Trend::Worse },
-        stands: if after.recovery_ms.is_some() { Standing::Met } else { Standing::Broken },
+/// Whether what a fault broke was seen well again: the cluster, partitions to producers, and groups; of each where both runs had it.
+fn endings(before: &FaultLine, after: &FaultLine) -> impl Iterator<Item = Finding> {
+    type Seen = fn(&FaultLine) -> Option<bool>;
+    let all: [(fn(FaultId) -> Subject, Seen); 3] = [
+        (Subject::Recovery, |line| line.healed_ms.map(|_| line.recovery_ms.is_some())),
+        (Subject::AckedAgain, |line| line.unavailability_ms.map(|ms| ms == 0 || line.acked_again_ms.is_some())),
+        (Subject::CaughtUp, |line| match (line.caught_up_ms, line.still_behind_ms) {
+            (None, None) => None,
+            (_, behind) => Some(behind.is_none()),
+        }),
+    ];
+    let word = |seen| if seen { "seen" } else { "not seen" };
+    all.map(|(subject, seen)| {
+        let (seen_before, seen_after) = (seen(before)?, seen(after)?);
+        (seen_before != seen_after).then(|| Finding {
+            subject: subject(before.id.clone()),
+            before: word(seen_before).to_owned(),
+            after: word(seen_after).to_owned(),
+            trend: if seen_after { Trend::Better } else { Trend::Worse },
+            stands: if seen_after { Standing::Met } else { Standing::Broken },
+        })
     })
+    .into_iter()
+    .flatten()
 }

@@ -2,7 +2,8 @@
 //!
 //! A difference counts only if it is greater than the measure's floor *and* greater than its share of the larger of the two
 //! values. The floor keeps small numbers quiet, of which a double is nothing; the share keeps large ones quiet, of which seconds are
-//! nothing. By the larger one, so that the two runs may change places. A measure that is there in one run only is compared with 0.
+//! nothing. By the larger one, so that the two runs may change places. What is not known of
+//! one run is told, and not judged.
 
 use serde::Serialize;
 

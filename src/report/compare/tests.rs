@@ -19,11 +19,12 @@ fn compared(before: &Report, after: &Report) -> Comparison {
 fn next_run() -> Report {
     let mut report = fixture::valid();
     report.verdict.run = "20260301T130000Z-42".to_owned();
-    report.verdict.availability.max_unavailability_ms += 1_900;
+    let longer = |ms: &mut Option<u64>, by| *ms = ms.map(|ms| ms + by);
+    longer(&mut report.verdict.availability.max_unavailability_ms, 1_900);
     let fault = &mut report.verdict.faults[0];
-    fault.unavailability_ms += 1_900;
+    longer(&mut fault.unavailability_ms, 1_900);
     fault.recovery_ms = fault.recovery_ms.map(|ms| ms + 2_000);
-    fault.consume_stall_ms += 2_500;
+    longer(&mut fault.consume_stall_ms, 2_500);
     report.verdict.counts.acked -= report.verdict.counts.acked / 20;
     report
 }
@@ -35,9 +36,10 @@ fn patient() -> Report {
         "config = { \"min.insync.replicas\" = 2 }",
         "config = { \"min.insync.replicas\" = 2, \"broker.session.timeout.ms\" = 39000 }",
     );
-    report.verdict.availability.max_unavailability_ms += 28_000;
+    let longer = |ms: &mut Option<u64>| *ms = ms.map(|ms| ms + 28_000);
+    longer(&mut report.verdict.availability.max_unavailability_ms);
     let fault = &mut report.verdict.faults[0];
-    fault.unavailability_ms += 28_000;
+    longer(&mut fault.unavailability_ms);
     fault.recovery_ms = fault.recovery_ms.map(|ms| ms + 24_000);
     report
 }
@@ -98,7 +100,7 @@ fn how_much_is_redelivered_is_noise_up_to_what_is_read_in_a_stall() {
         let mut report = fixture::valid();
         report.verdict.rates =
             vec![RateLine { producers: "chatters".to_owned(), asked_per_second: 4_000.0, sent_per_second: 4_000.0 }];
-        report.verdict.availability.max_consume_stall_ms = 10_000;
+        report.verdict.availability.max_consume_stall_ms = Some(10_000);
         let line =
             report.verdict.checks.iter_mut().find(|line| line.check == CheckName::Redelivery).expect("the check");
         line.found = found;
@@ -115,6 +117,27 @@ fn a_recovery_that_nobody_saw_is_worse_than_any_that_was_seen() {
     let comparison = compared(&fixture::valid(), &unseen);
     let finding = comparison.findings.first().expect("a finding");
     assert_eq!((&finding.subject, finding.trend), (&Subject::Recovery(FaultId("kill".to_owned())), Trend::Worse));
+}
+
+#[test]
+fn groups_that_never_caught_up_and_partitions_that_never_acknowledged_again_are_worse_than_any_that_did() {
+    let mut unseen = fixture::valid();
+    let fault = &mut unseen.verdict.faults[0];
+    (fault.caught_up_ms, fault.still_behind_ms, fault.acked_again_ms) = (None, Some(30_000), None);
+    let comparison = compared(&fixture::valid(), &unseen);
+    let told: Vec<(String, Trend)> = comparison.findings.iter().map(|it| (it.subject.words(), it.trend)).collect();
+    assert_eq!(told, [("kill: acked again".to_owned(), Trend::Worse), ("kill: caught up".to_owned(), Trend::Worse)]);
+}
+
+#[test]
+fn a_run_without_any_load_is_neither_quicker_nor_better_than_one_that_had_some() {
+    for lifeless in [fixture::aborted(), fixture::empty()] {
+        for (before, after) in [(&lifeless, &fixture::valid()), (&fixture::valid(), &lifeless)] {
+            let comparison = compared(before, after);
+            let judged: Vec<_> = comparison.measures.iter().filter(|measure| measure.trend != Trend::Same).collect();
+            assert!(judged.is_empty(), "{judged:?}");
+        }
+    }
 }
 
 #[test]

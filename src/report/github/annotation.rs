@@ -8,7 +8,7 @@ use std::fmt;
 use super::Told;
 use crate::anomaly::Validity;
 use crate::plan::Step;
-use crate::report::status::{check_words, first_reason};
+use crate::report::status::{check_words, first_reason, measured_words};
 use crate::report::{Standing, format};
 use crate::scenario::Lines;
 use crate::verdict::{CheckLine, FaultLine, RunOutcome, ThresholdLine};
@@ -96,16 +96,17 @@ fn check(told: Told<'_>, line: &CheckLine) -> Option<Annotation> {
 fn threshold(told: Told<'_>, line: &ThresholdLine) -> Option<Annotation> {
     let (metric, max) = (line.metric.name(), format::duration_ms(line.max_ms));
     let place = told.lines.of_threshold(line.metric);
-    match (line.verdict, line.measured_ms) {
-        (Validity::Invalid, measured_ms) => {
-            let message = format!("{}, at most {max} is fine", format::or_dash(measured_ms, format::duration_ms));
+    let measured = measured_words(line);
+    match line.verdict {
+        Validity::Invalid => {
+            let message = format!("{measured}, at most {max} is fine");
             Some(at(told, Level::Error, place, &format!("{metric} breached"), &message))
         }
-        (Validity::Unknown, _) => {
-            let message = format!("nothing was measured; at most {max} is fine");
+        Validity::Unknown => {
+            let message = format!("{measured}; at most {max} is fine");
             Some(at(told, Level::Warning, place, &format!("{metric} unknown"), &message))
         }
-        (Validity::Valid | Validity::Skipped, _) => None,
+        Validity::Valid | Validity::Skipped => None,
     }
 }
 

@@ -132,7 +132,10 @@ fn anomalies(text: &mut String, told: Told<'_>, line: &CheckLine) {
     let more = line.found.saturating_sub(named as u64);
     if more > 0 {
         let file = told.dir.join("anomalies.csv").display().to_string();
-        writeln!(text, "- {} more in {}", format::count(more), code(&file)).expect(TAKES_ALL);
+        let listed = told.report.anomalies.iter().filter(|anomaly| anomaly.check == line.check).count() as u64;
+        let where_to =
+            if listed < line.found { format!("; {} are in", format::count(listed)) } else { " in".to_owned() };
+        writeln!(text, "- {} more{where_to} {}", format::count(more), code(&file)).expect(TAKES_ALL);
     }
 }
 

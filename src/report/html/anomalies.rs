@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::axis::Size;
 use super::{places, scrolled};
 use crate::anomaly::{Anomaly, CheckName};
-use crate::report::{BrokerLine, Card, Circumstances, NamedRecord, Neighbour, Report, format};
+use crate::report::{BrokerLine, Card, Circumstances, NamedRecord, Neighbour, Report, Standing, format};
 
 /// How many cards of each check are open to the eye at once.
 const SHOWN_AT_ONCE: usize = 4;
@@ -16,7 +16,8 @@ pub(super) fn anomalies(report: &Report) -> Markup {
     if found == 0 {
         return html! { p class="empty" { "None was found." } };
     }
-    let more = found - (report.cards.len() as u64).min(found);
+    let listed = report.anomalies.len() as u64;
+    let (more, unlisted) = (listed - (report.cards.len() as u64).min(listed), found - listed.min(found));
     let mut checks: Vec<CheckName> = Vec::new();
     for card in &report.cards {
         let check = report.anomalies[card.anomaly].check;
@@ -28,9 +29,10 @@ pub(super) fn anomalies(report: &Report) -> Markup {
         p class="lead" {
             (format::count(found)) @if found == 1 { " was found." } @else { " were found." }
             @if more > 0 {
-                " The first " (report.cards.len()) ", of each check in turn, are below; " (format::count(more)) " more are in "
+                " " (report.cards.len()) " of them, of each check in turn, are below; " (format::count(more)) " more are in "
                 a href="anomalies.csv" { "anomalies.csv" } "."
             }
+            @if unlisted > 0 { " " (format::count(unlisted)) " more were counted, and are listed nowhere." }
             " " (jump_to_first(report))
         }
         div data-filter="cards" data-filter-name="Filter the cards" {
@@ -41,16 +43,22 @@ pub(super) fn anomalies(report: &Report) -> Markup {
 
 /// A link to the card of what happened first of all that breaks an expectation; nothing where no card is.
 pub(super) fn jump_to_first(report: &Report) -> Markup {
-    let broken = report.cards.first().map(|card| report.anomalies[card.anomaly].check);
-    let of_it = report.cards.iter().filter(|card| Some(report.anomalies[card.anomaly].check) == broken);
-    let first =
-        of_it.min_by_key(|card| places::moment(&report.anomalies[card.anomaly]).map_or(u64::MAX, |time| time.0));
+    let verdict = &report.verdict;
+    let broken = |check| {
+        let line = verdict.checks.iter().find(|line| line.check == check);
+        line.is_some_and(|line| Standing::of_check(line, verdict) == Standing::Broken)
+    };
+    let check = |card: &&Card| report.anomalies[card.anomaly].check;
+    let any_broken = report.cards.iter().any(|card| broken(check(&card)));
+    // Of each check there is a card of what happened first.
+    let counted = report.cards.iter().filter(|card| !any_broken || broken(check(card)));
+    let first = counted.min_by_key(|card| report.anomalies[card.anomaly].moment().map_or(u64::MAX, |time| time.0));
     html! {
         @if let Some(card) = first {
             @let anomaly = &report.anomalies[card.anomaly];
             a class="jump" href={ "#" (places::card(card.anomaly)) } {
                 "Jump to the first: " (anomaly.check)
-                @if let Some(time) = places::moment(anomaly) { " at " (format::moment_ms(time.as_millis())) }
+                @if let Some(time) = anomaly.moment() { " at " (format::moment_ms(time.as_millis())) }
             }
         }
     }
@@ -148,22 +156,32 @@ fn circumstances(then: &Circumstances) -> [(&'static str, String); 6] {
     ]
 }
 
-/// What was acknowledged and what was found at the offsets around.
+/// What was acknowledged and what was found at the offsets around: offsets across, operations down.
 fn neighbourhood(card: &Card, anomaly: &Anomaly) -> Markup {
     let own = anomaly.acked_offset.or(anomaly.offset);
+    let nearness = |neighbour: &Neighbour| if Some(neighbour.offset) == own { "own" } else { "near" };
     let table = html! {
         table class="data" {
             thead { tr {
-                th scope="col" class="number" { "Offset" } th scope="col" { "Acknowledged here" }
-                th scope="col" { "Found here by the drain" }
-            } }
-            tbody { @for neighbour in &card.neighbourhood {
-                tr class=(if Some(neighbour.offset) == own { "own" } else { "near" }) {
-                    th scope="row" class="number" { (neighbour.offset) @if Some(neighbour.offset) == own { " ◂" } }
-                    td { (records(&neighbour.acked)) }
-                    td class=(if disagrees(neighbour) { "disagrees" } else { "agrees" }) { (records(&neighbour.found)) }
+                th scope="col" { "Offset" }
+                @for neighbour in &card.neighbourhood {
+                    th scope="col" class=(nearness(neighbour)) { (neighbour.offset) @if Some(neighbour.offset) == own { " ▾" } }
                 }
             } }
+            tbody {
+                tr {
+                    th scope="row" { "Acknowledged here" }
+                    @for neighbour in &card.neighbourhood { td class=(nearness(neighbour)) { (records(&neighbour.acked)) } }
+                }
+                tr {
+                    th scope="row" { "Found here by the drain" }
+                    @for neighbour in &card.neighbourhood {
+                        td class={ (nearness(neighbour)) " " (if disagrees(neighbour) { "disagrees" } else { "agrees" }) } {
+                            (records(&neighbour.found))
+                        }
+                    }
+                }
+            }
         }
     };
     scrolled("The log around it", &table)

@@ -33,7 +33,7 @@ pub(super) fn charts(report: &Report, series: &Points) -> Markup {
 }
 
 fn chart(report: &Report, series: &Points, kind: Kind) -> Markup {
-    if let Some(sentence) = kind.nothing_to_draw(series) {
+    if let Some(sentence) = kind.nothing_to_draw(series, report) {
         return html! {
             div class="no-chart" { span class="chart-title" { (kind.title()) } " " span class="empty" { (sentence) } }
         };

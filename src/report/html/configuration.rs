@@ -17,7 +17,7 @@ const FILES: [(&str, &str); 13] = [
     ("timeline.csv", "one second a row"),
     ("faults.csv", "one fault a row"),
     ("partitions.csv", "one partition a row"),
-    ("anomalies.csv", "every anomaly"),
+    ("anomalies.csv", "the anomalies, at most 100,000 of each check"),
     ("latency.csv", "quantiles by stretch of the run"),
     ("junit.xml", "for CI"),
     ("history/events.jsonl", "the history's events"),

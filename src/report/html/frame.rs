@@ -70,6 +70,7 @@ impl Frame<'_> {
                 defs {
                     (hatch(&self.id("fault"), "hatch-fault", 45))
                     (hatch(&self.id("down"), "hatch-down", 45))
+                    (hatch(&self.id("cut"), "hatch-cut", 90))
                     (hatch(&self.id("paused"), "hatch-paused", 135))
                     (hatch(&self.id("isr"), "hatch-isr", 135))
                     clipPath id=(self.id("plot")) {

@@ -3,7 +3,6 @@
 use super::axis::{Size, TimeAxis};
 use super::frame::Frame;
 use crate::anomaly::{Anomaly, CheckName};
-use crate::kafka::TimeNs;
 use crate::report::Report;
 
 /// The name of the drawing that bears the marks.
@@ -24,15 +23,10 @@ pub(super) fn cards_of(check: CheckName) -> String {
     format!("anomalies-{check}")
 }
 
-/// When an anomaly's record was sent, or what else is known first of its life.
-pub(super) fn moment(anomaly: &Anomaly) -> Option<TimeNs> {
-    anomaly.send_ns.or(anomaly.ack_ns).or(anomaly.read_ns)
-}
-
 /// The second under which an anomaly is marked on the time line; `None` when nobody knows its time, or it lies beyond the axis.
 pub(super) fn second(report: &Report, anomaly: &Anomaly) -> Option<u64> {
     let (from, to) = TimeAxis::of(report, Size::Wide).seconds();
-    let second = moment(anomaly)?.0 / 1_000_000_000;
+    let second = anomaly.moment()?.0 / 1_000_000_000;
     (second as f64 + 1.0 > from && (second as f64) < to).then_some(second)
 }
 

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Filter, class_of, filtered, pill, places};
+use crate::report::status::caught_up_words;
 use crate::report::{FaultBand, PartitionReport, Report, Standing, format};
 use crate::verdict::FaultLine;
 
@@ -52,10 +53,10 @@ fn fault(index: usize, line: &FaultLine, band: &FaultBand) -> Markup {
                 td class="number" { (format::or_dash(line.first_failure_ms, format::duration_ms)) }
                 td class="number" { (format::or_dash(line.acked_again_ms, format::duration_ms)) }
                 td class="number" { (format::or_dash(line.recovery_ms, format::duration_ms)) }
-                td class="number" { (format::duration_ms(line.unavailability_ms)) }
-                td class="number" { (format::duration_ms(line.consume_stall_ms)) }
+                td class="number" { (format::or_dash(line.unavailability_ms, format::duration_ms)) }
+                td class="number" { (format::or_dash(line.consume_stall_ms, format::duration_ms)) }
                 td class="number" { (format::or_dash(line.settled_ms, format::duration_ms)) }
-                td class="number" { (format::or_dash(line.caught_up_ms, format::duration_ms)) }
+                td class="number" { (caught_up_words(line)) }
                 td class="number" { (format::count(line.sends_overlapping)) }
             }
             tr class={ (class_of(standing)) " told" } {

@@ -11,6 +11,7 @@ fn pages() -> Vec<(&'static str, Report)> {
         ("long", fixture::long()),
         ("hostile", fixture::hostile()),
         ("empty", fixture::empty()),
+        ("aborted", fixture::aborted()),
         ("damaged", fixture::with_a_damaged_time()),
     ]
 }
@@ -95,7 +96,7 @@ fn anomalies_above_the_cap_say_how_many_more_there_are() {
     let report = fixture::invalid();
     let page = render(&report);
     assert_eq!(page.matches("<article").count(), 50);
-    assert!(page.contains("1,002 were found. The first 50, of each check in turn, are below; 952 more are in "));
+    assert!(page.contains("1,002 were found. 50 of them, of each check in turn, are below; 952 more are in "));
 }
 
 #[test]

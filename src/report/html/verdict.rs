@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Filter, anomalies, class_of, filtered, pill, scrolled};
-use crate::report::status::{check_words, first_reason, outcome_word};
+use crate::report::status::{check_words, first_reason, measured_words, outcome_word};
 use crate::report::{Report, Standing, Window, format};
 use crate::verdict::{CheckLine, Verdict};
 
@@ -48,7 +48,7 @@ fn tiles(report: &Report) -> Markup {
         ("indeterminate", format::count(verdict.counts.indeterminate)),
         ("anomalies", format::count(report.anomalies_found())),
         ("faults proven", format!("{proven} of {}", verdict.faults.len())),
-        ("unavailability", format::duration_ms(verdict.availability.max_unavailability_ms)),
+        ("unavailability", format::or_dash(verdict.availability.max_unavailability_ms, format::duration_ms)),
         ("latency p99", format::or_dash(latency, |latency| format::duration_us(latency.p99_us))),
         ("duration", format::duration_ms(report.end_ns.as_millis())),
     ];
@@ -116,13 +116,13 @@ fn thresholds(report: &Report) -> Markup {
                 @let standing = Standing::of_threshold(line);
                 @let words = match standing {
                     Standing::Met => "within",
-                    Standing::Skipped | Standing::Unknown => "nothing measured",
+                    Standing::Skipped | Standing::Unknown => "unknown",
                     Standing::Broken => "breached",
                 };
                 tr class=(class_of(standing)) {
                     td { (pill(standing, words)) }
                     th scope="row" { span class="name" { (line.metric.name()) } }
-                    td class="number" { (format::or_dash(line.measured_ms, format::duration_ms)) }
+                    td class="number" { (measured_words(line)) }
                     td class="number" { (format::duration_ms(line.max_ms)) }
                 }
             } }

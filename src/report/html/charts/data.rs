@@ -44,7 +44,11 @@ pub(super) fn table(series: &Points) -> Markup {
     html! { details { summary { "The numbers behind the charts" } (filtered("The load over time", Filter::Rows, &table)) } }
 }
 
+/// Means of several seconds may lie between 0 and 1: nothing that happened is told as 0.
 fn rate(value: f64) -> String {
+    if value > 0.0 && value < 10.0 && value.fract() > 0.0 {
+        return format!("{:.2}", value.max(0.01));
+    }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of records, rounded")]
     let whole = value.round() as u64;
     format::count(whole)

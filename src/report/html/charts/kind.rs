@@ -1,5 +1,6 @@
 //! Which charts there are, and what each of them shows.
 
+use crate::report::Report;
 use crate::report::html::points::{Point, Points};
 
 /// One line of a chart.
@@ -106,10 +107,17 @@ impl Kind {
     }
 
     /// A sentence in the place of a chart that would be empty.
-    pub(super) fn nothing_to_draw(self, series: &Points) -> Option<&'static str> {
+    pub(super) fn nothing_to_draw(self, series: &Points, report: &Report) -> Option<&'static str> {
         let values = || series.points.iter().flat_map(|p| self.lines().iter().filter_map(move |l| (l.value)(p)));
         let (known, some) = (values().next().is_some(), values().any(|value| value > 0.0));
+        let counts = &report.verdict.counts;
         match self {
+            Self::Errors if counts.sent == 0 => Some("Nothing was sent."),
+            Self::Unread | Self::Lag if counts.acked == 0 => Some("Nothing was acknowledged."),
+            // What was under way when the harness died has no row.
+            Self::Errors | Self::Unread | Self::Lag if !some && known && report.cut.is_some() => {
+                Some("None recorded, in a history that is cut.")
+            }
             Self::Errors if !some => Some("None: every send was acknowledged."),
             Self::Replication if !known => Some("Nobody observed the cluster."),
             Self::Replication if !some => Some("None at any time."),

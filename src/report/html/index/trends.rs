@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::spark::{Point, Spark};
+use super::spark::{Point, Spark, shown};
 use crate::report::html::{class_of, pill};
 use crate::report::index::{Entry, Longest, longest_recovery};
 use crate::report::status::outcome_word;
@@ -50,39 +50,40 @@ fn card(at: usize, name: &str, runs: &[(&Entry, &Verdict)]) -> Markup {
     }
 }
 
-fn recovery(verdict: &Verdict) -> Option<u64> {
-    match longest_recovery(verdict) {
-        Longest::Ms(ms) => Some(ms),
-        Longest::NotSeen | Longest::Nothing => None,
-    }
+fn recovery(verdict: &Verdict) -> Longest {
+    longest_recovery(verdict)
 }
 
 /// Nothing sent is no availability.
-fn unavailability(verdict: &Verdict) -> Option<u64> {
-    (verdict.counts.sent > 0).then_some(verdict.availability.max_unavailability_ms)
+fn unavailability(verdict: &Verdict) -> Longest {
+    let known = verdict.availability.max_unavailability_ms.filter(|_| verdict.counts.sent > 0);
+    known.map_or(Longest::Nothing, Longest::Ms)
 }
 
-fn stall(verdict: &Verdict) -> Option<u64> {
-    (verdict.counts.read > 0).then_some(verdict.availability.max_consume_stall_ms)
+fn stall(verdict: &Verdict) -> Longest {
+    let known = verdict.availability.max_consume_stall_ms.filter(|_| verdict.counts.read > 0);
+    known.map_or(Longest::Nothing, Longest::Ms)
 }
 
-type Value = fn(&Verdict) -> Option<u64>;
+type Value = fn(&Verdict) -> Longest;
 
 /// One line of a card: its name, its drawing, and its last value. Nothing where no run has any.
 fn line(at: usize, id: &str, title: &str, runs: &[(&Entry, &Verdict)], value: Value) -> Markup {
     let point = |(entry, verdict): &(&Entry, &Verdict)| Point {
         run: entry.run().to_owned(),
         standing: Standing::of_run(verdict),
-        ms: value(verdict),
+        longest: value(verdict),
     };
     let points: Vec<Point> = runs.iter().map(point).collect();
-    let Some(last) = points.iter().rev().find_map(|point| point.ms) else { return html! {} };
+    let Some(last) = points.iter().rev().map(|point| point.longest).find(|longest| *longest != Longest::Nothing) else {
+        return html! {};
+    };
     let spark = Spark { id: format!("spark-{at}-{id}"), title: title.to_owned(), points };
     html! {
         div class="spark-line" {
             span class="spark-title" { (title) }
             (spark.svg())
-            span class="spark-value" { (format::duration_ms(last)) }
+            span class="spark-value" { (shown(last)) }
         }
     }
 }

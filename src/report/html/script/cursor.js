@@ -5,7 +5,7 @@
   const { charts, figures } = timeAxis;
   const slider = document.querySelector("[data-moment]");
   const HINT = "Point at a chart for its values; drag over it to see a part of the run in all of them.";
-  const count = (value) => value === null ? "–" : Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, ",");
+  const count = (value) => value === null ? "–" : value > 0 && value < 10 && value % 1 ? value.toFixed(2) : Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, ",");
   const ms = (value) => value === null ? "–" : value >= 1000 ? (value / 1000).toFixed(1) + " s" : value.toFixed(1) + " ms";
   const say = {
     lanes: () => "",

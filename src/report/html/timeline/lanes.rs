@@ -7,13 +7,13 @@ use crate::anomaly::CheckName;
 use crate::kafka::{BrokerId, TimeNs};
 use crate::report::html::axis::TimeAxis;
 use crate::report::html::places;
-use crate::report::{BrokerState, GroupReport, GroupSpan, LeaderSpan, PartitionReport, Report, format};
+use crate::report::{BrokerState, GroupReport, GroupSpan, LeaderSpan, Outage, PartitionReport, Report, format};
 
 /// How many colours there are for leaders; beyond, they repeat, and the labels tell.
 const LEADER_COLOURS: i32 = 6;
 
-/// A stall shorter than this is no outage, and its bar would be thinner than a pixel.
-const SHORTEST_OUTAGE_MS: u64 = 500;
+/// More outages of one partition than this nobody can tell apart in its lane: the longest are drawn.
+const MOST_OUTAGES: usize = 200;
 
 /// A stretch of a lane, as a row.
 pub(super) struct Row {
@@ -39,6 +39,7 @@ pub(super) fn all(report: &Report, partitions: &[&PartitionReport], axis: TimeAx
                     bar.pattern = match span.state {
                         BrokerState::Down => Some("down"),
                         BrokerState::Paused => Some("paused"),
+                        BrokerState::Cut => Some("cut"),
                         BrokerState::Up | BrokerState::Unregistered => None,
                     };
                     bar.labels = vec![format!("{word} {took}"), word.to_owned()];
@@ -145,16 +146,17 @@ fn partition_lane(partition: &PartitionReport, axis: TimeAxis) -> Lane {
             bars.push(bar);
         }
     }
-    if let (Some(outage_ms), Some(from_ms)) = (partition.max_unavailability_ms, partition.unavailable_from_ms)
-        && outage_ms >= SHORTEST_OUTAGE_MS
-    {
-        let (from, to) = (TimeNs::from_millis(from_ms), TimeNs::from_millis(from_ms + outage_ms));
-        if let Some(mut bar) = bar(axis, from, to, "bar unavailable") {
-            bar.level = 0.18;
-            bar.hint = format!("{} unavailable for {}", partition.partition, format::duration_ms(outage_ms));
-            bars.push(bar);
-        }
-    }
+    let mut outages: Vec<&Outage> = partition.outages.iter().collect();
+    outages.sort_by_key(|outage| std::cmp::Reverse(outage.to_ns.since(outage.from_ns)));
+    outages.truncate(MOST_OUTAGES);
+    outages.sort_by_key(|outage| outage.from_ns);
+    bars.extend(outages.into_iter().filter_map(|outage| {
+        let mut bar = bar(axis, outage.from_ns, outage.to_ns, "bar unavailable")?;
+        bar.level = 0.18;
+        let took = format::duration_ms(outage.to_ns.since(outage.from_ns) / 1_000_000);
+        bar.hint = format!("{} unavailable for {took}", partition.partition);
+        Some(bar)
+    }));
     Lane { name: partition.partition.to_string(), bars }
 }
 
@@ -162,11 +164,7 @@ fn partition_lane(partition: &PartitionReport, axis: TimeAxis) -> Lane {
 /// the higher the more of them.
 fn anomalies(report: &Report, axis: TimeAxis) -> Vec<Lane> {
     let lanes = CheckName::ALL.into_iter().filter_map(|check| {
-        let of_check = report.anomalies.iter().filter(|anomaly| anomaly.check == check);
-        let mut seconds: BTreeMap<u64, u64> = BTreeMap::new();
-        for second in of_check.filter_map(|anomaly| places::second(report, anomaly)) {
-            *seconds.entry(second).or_default() += 1;
-        }
+        let seconds = per_second(report, check);
         let cards = first_cards(report, check);
         let most = seconds.values().max().copied().unwrap_or(1);
         let bars = seconds.iter().filter_map(|(second, count)| {
@@ -182,6 +180,16 @@ fn anomalies(report: &Report, axis: TimeAxis) -> Vec<Lane> {
         (!bars.is_empty()).then(|| Lane { name: check.name().to_owned(), bars })
     });
     lanes.collect()
+}
+
+/// How many of a check's anomalies are marked in each second.
+fn per_second(report: &Report, check: CheckName) -> BTreeMap<u64, u64> {
+    let mut seconds = BTreeMap::new();
+    let of_check = report.anomalies.iter().filter(|anomaly| anomaly.check == check);
+    for second in of_check.filter_map(|anomaly| places::second(report, anomaly)) {
+        *seconds.entry(second).or_default() += 1;
+    }
+    seconds
 }
 
 /// The first card of each second in which a check's anomalies are marked.
@@ -221,11 +229,13 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
         end_ns: span.end_ns,
     });
     let partitions = report.partitions.iter().flat_map(|partition| {
-        partition.spans.iter().map(|span| Row {
+        let led = partition.spans.iter().map(|span| (leader_state(span), span.start_ns, span.end_ns));
+        let out = |outage: &Outage| ("unavailable to producers".to_owned(), outage.from_ns, outage.to_ns);
+        led.chain(partition.outages.iter().map(out)).map(|(state, start_ns, end_ns)| Row {
             lane: partition.partition.to_string(),
-            state: leader_state(span),
-            start_ns: span.start_ns,
-            end_ns: span.end_ns,
+            state,
+            start_ns,
+            end_ns,
         })
     });
     let groups = report.groups.iter().flat_map(|group| {
@@ -237,13 +247,22 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
             end_ns: span.end_ns,
         })
     });
-    phases.chain(brokers).chain(controllers).chain(partitions).chain(groups).collect()
+    let anomalies = CheckName::ALL.into_iter().flat_map(|check| {
+        per_second(report, check).into_iter().map(move |(second, count)| Row {
+            lane: check.name().to_owned(),
+            state: format::counted(count, "record"),
+            start_ns: TimeNs(second * 1_000_000_000),
+            end_ns: TimeNs((second + 1) * 1_000_000_000),
+        })
+    });
+    phases.chain(brokers).chain(controllers).chain(partitions).chain(groups).chain(anomalies).collect()
 }
 
 fn state_word(state: BrokerState) -> &'static str {
     match state {
         BrokerState::Up => "up",
         BrokerState::Unregistered => "not registered",
+        BrokerState::Cut => "cut off",
         BrokerState::Paused => "paused",
         BrokerState::Down => "down",
     }
@@ -252,6 +271,7 @@ fn state_word(state: BrokerState) -> &'static str {
 fn state_class(state: BrokerState) -> &'static str {
     match state {
         BrokerState::Unregistered => "unregistered",
+        BrokerState::Cut => "cut",
         other => state_word(other),
     }
 }

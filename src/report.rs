@@ -34,7 +34,7 @@ use crate::fault::FaultId;
 use crate::history::{Environment, Phase};
 use crate::kafka::{BrokerId, LeaderEpoch, Offset, PartitionView, RecordId, TimeNs, TopicPartition};
 use crate::plan::Plan;
-use crate::verdict::Verdict;
+use crate::verdict::{Outage, Verdict};
 
 /// Everything that a renderer may show. Times are nanoseconds since the run's origin unless a name says otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -289,15 +289,6 @@ pub struct PartitionReport {
     pub stall: Option<Stall>,
     /// Its leaders.
     pub spans: Vec<LeaderSpan>,
-}
-
-/// A time in which a partition acknowledged nothing although sends were waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outage {
-    /// When it began.
-    pub from_ns: TimeNs,
-    /// When it was over.
-    pub to_ns: TimeNs,
 }
 
 /// A time in which a consumer group got nothing of a partition although acknowledged records waited for it.

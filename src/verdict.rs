@@ -221,6 +221,9 @@ pub struct PartitionAvailability {
     pub max_unavailability_ms: Option<u64>,
     /// When that began, in milliseconds of the run.
     pub began_ms: Option<u64>,
+    /// Every such time of half a second and more, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outage>,
     /// The longest time that a group got nothing of it although acknowledged records waited; `None` when no group read of it.
     #[serde(default)]
     pub max_consume_stall_ms: Option<u64>,
@@ -230,4 +233,13 @@ pub struct PartitionAvailability {
     /// Which group that was.
     #[serde(default)]
     pub stalled_group: Option<String>,
+}
+
+/// A time in which a partition acknowledged nothing although sends were waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outage {
+    /// When it began, in milliseconds of the run.
+    pub from_ms: u64,
+    /// When it was over.
+    pub to_ms: u64,
 }

@@ -23,6 +23,7 @@ pub const ALL: [Benchmark; 5] = [
             vec![
                 ("wiber-chaos, recorded", ours::produce as Run),
                 ("kcat", peer::kcat_produce),
+                ("kcat, as ours is configured", peer::kcat_produce_as_we_do),
                 ("kafka-producer-perf-test", peer::perf_test_produce),
                 ("kafka-verifiable-producer", peer::verifiable_producer),
             ]

@@ -18,8 +18,8 @@ pub const RECORD_BYTES: u32 = 128;
 pub const PARTITIONS: u32 = 3;
 /// A broker's heap.
 pub const HEAP_MIB: u32 = 768;
-/// With more in flight requests are larger, and brokers have fewer of them to bear.
-const IN_FLIGHT: u32 = 50_000;
+/// As many as kcat's queue holds. With more in flight batches are larger, and brokers have fewer of them to bear.
+const IN_FLIGHT: u32 = 100_000;
 
 /// A running cluster, and what is known of its topics.
 pub struct Lab {

@@ -37,13 +37,16 @@ struct Arguments {
     /// For how long each contestant produces, in seconds.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// For how long the brokers are kept busy before anything is timed, in seconds: their code is compiled meanwhile.
+    #[arg(long, default_value_t = 60)]
+    warm_up: u64,
     /// What `cargo bench` gives every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 fn main() -> ExitCode {
-    let Arguments { filter, only, rounds, seconds, .. } = Arguments::parse();
+    let Arguments { filter, only, rounds, seconds, warm_up, .. } = Arguments::parse();
     let lab = match Lab::set_up() {
         Ok(lab) => lab,
         Err(message) => {
@@ -54,13 +57,17 @@ fn main() -> ExitCode {
     let is_wanted = |name: &str| filter.as_deref().is_none_or(|part| name.contains(part));
     let competes = |name: &str| only.as_deref().is_none_or(|part| name.contains(part));
     let mut contests = Vec::new();
+    if let Err(message) = warmed_up(&lab, warm_up) {
+        eprintln!("peers: warm-up: {message}");
+        return ExitCode::FAILURE;
+    }
     for benchmark in bench::ALL.iter().filter(|benchmark| is_wanted(benchmark.name)) {
         let contestants: Vec<_> = (benchmark.contestants)().into_iter().filter(|(name, _)| competes(name)).collect();
         if contestants.is_empty() {
             continue;
         }
         let mut contest = Contest::new(benchmark.name, benchmark.unit, contestants.iter().map(|(name, _)| *name));
-        // Round 0 warms the brokers up, whose code is compiled while it runs: it counts for nothing.
+        // In round 0 it shows what each can do, so that from then on all are asked for as long: it counts for nothing.
         for round in 0..=rounds {
             eprintln!("{}: round {round} of {rounds}", benchmark.name);
             // Nobody always comes after the same one.
@@ -91,6 +98,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Keeps the brokers busy, in turns with the two clients that ask most of them, until the time is over.
+fn warmed_up(lab: &Lab, seconds: u64) -> Result<(), String> {
+    const TURN_SECONDS: u64 = 10;
+    for turn in 0..seconds.div_ceil(TURN_SECONDS) {
+        let (client, run) =
+            [("wiber-chaos", ours::produce as bench::Run), ("kcat", peer::kcat_produce)][turn as usize % 2];
+        let figure = run(lab, TURN_SECONDS)?;
+        eprintln!("warm-up: {client:<19} {:>12} records/s", table::figure(figure));
+    }
+    Ok(())
 }
 
 fn write(contests: &[Contest]) -> Result<(), Box<dyn std::error::Error>> {

@@ -13,13 +13,24 @@ const FIRST_PER_SECOND: u64 = 50_000;
 
 /// Records a second, from kcat's start to its end, when the last acknowledgement has come.
 pub fn kcat_produce(lab: &Lab, seconds: u64) -> Result<f64, String> {
-    let (topic, records) = (lab.new_topic()?, lab.pace("kcat", FIRST_PER_SECOND) * seconds);
+    kcat_produces(lab, seconds, "kcat", &[])
+}
+
+/// The same with batches that wait to be filled for as long as ours do, and no more requests in flight.
+pub fn kcat_produce_as_we_do(lab: &Lab, seconds: u64) -> Result<f64, String> {
+    let properties = ["-X", "linger.ms=50", "-X", "max.in.flight.requests.per.connection=4"];
+    kcat_produces(lab, seconds, "kcat, as ours is configured", &properties)
+}
+
+fn kcat_produces(lab: &Lab, seconds: u64, peer: &'static str, properties: &[&str]) -> Result<f64, String> {
+    let (topic, records) = (lab.new_topic()?, lab.pace(peer, FIRST_PER_SECOND) * seconds);
     let lines = lab.home.path().join("lines");
     write_lines(&lines, records).map_err(|error| format!("cannot write {}: {error}", lines.display()))?;
     let mut kcat = kcat(lab);
-    kcat.args(["-P", "-q", "-t", &topic, "-X", "acks=all", "-X", "enable.idempotence=true", "-l"]).arg(&lines);
+    kcat.args(["-P", "-q", "-t", &topic, "-X", "acks=all", "-X", "enable.idempotence=true"]);
+    kcat.args(properties).arg("-l").arg(&lines);
     let took = timed(&mut kcat)?;
-    Ok(lab.paced("kcat", records as f64 / took))
+    Ok(lab.paced(peer, records as f64 / took))
 }
 
 /// Records a second, from kcat's start to its end. It assigns itself every partition, and fetches as this project's consumers do.

@@ -2,8 +2,9 @@
 //!
 //! librdkafka keeps a processor busy for as long as an idempotent producer waits for an acknowledgement and has more to send
 //! (librdkafka issue 3692: the broker's thread polls without a pause once `linger.ms` is over). On a machine of few cores the
-//! brokers starve beside it, acknowledge later still, and neither comes out of that circle again. With a lower priority than
-//! theirs, such a thread takes only what nobody needs.
+//! brokers starve beside it, acknowledge later still, and neither comes out of that circle again. By default producers keep it from
+//! that (`workload::config`), but a scenario may ask for five requests in flight. With a lower priority than theirs, such a thread takes
+//! only what nobody needs.
 //!
 //! Two knobs do it. The process's own nice value ends with it. Where the kernel weighs whole sessions against each other
 //! (the autogroups of sched(7)), it does nothing against the brokers, and the session's nice value has to be lowered, which

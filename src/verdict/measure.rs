@@ -1,6 +1,6 @@
 //! Measures what each fault did to producers and consumers, and how available each partition was, from what was counted of the rows.
 
-use crate::check::availability::{self, Ended, Gap};
+use crate::check::availability::{self, Ended, Gap, Gaps};
 use crate::check::consumption::{self, CaughtUp, Known};
 use crate::check::faults::FaultLife;
 use crate::check::recovery;
@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::scenario::{ClusterKind, Scenario};
 
 use super::thresholds::{Lasted, Measured};
-use super::{Availability, FaultLine, PartitionAvailability};
+use super::{Availability, FaultLine, Outage, PartitionAvailability};
 
 /// What is measured of one fault; nanoseconds.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +45,7 @@ pub(super) fn measure(
             aftermaths.iter_mut().zip(&gaps.by_window).for_each(|(aftermath, gap)| aftermath.produced(*gap));
         }
         let partition = TopicPartition { topic: history.topic_name(place.0), partition: place.1 };
-        let mut line = partition_line(&partition, sends, gaps.longest);
+        let mut line = partition_line(&partition, sends, gaps);
         for name in tally.reads.groups() {
             let known = Known { end: timeline.end, deleted_below: timeline.deleted.get(&place).copied() };
             let read = tally.reads.group(place, name);
@@ -149,12 +149,17 @@ fn settled(history: &History, lives: &[FaultLife<'_>], asked: TimeNs) -> Option<
     moved.map(|event| TimeNs(event.time_ns.since(asked)).as_millis()).max()
 }
 
-fn partition_line(partition: &TopicPartition, sends: &PartitionSends, longest: Option<Gap>) -> PartitionAvailability {
+fn partition_line(partition: &TopicPartition, sends: &PartitionSends, gaps: Gaps) -> PartitionAvailability {
+    let Gaps { longest, outages, .. } = gaps;
     PartitionAvailability {
         partition: partition.to_string(),
         acked: sends.of(Outcome::Ok),
         max_unavailability_ms: (sends.sent > 0).then(|| TimeNs(nanos(longest)).as_millis()),
         began_ms: longest.map(|gap| gap.start.as_millis()),
+        outages: outages
+            .into_iter()
+            .map(|gap| Outage { from_ms: gap.start.as_millis(), to_ms: gap.end.as_millis() })
+            .collect(),
         ..PartitionAvailability::default()
     }
 }

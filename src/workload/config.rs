@@ -10,7 +10,7 @@ use rdkafka::ClientConfig;
 
 use super::outcome::Acks;
 use crate::kafka::Access;
-use crate::scenario::{CommitMode, GroupSpec, Isolation, ProducerSpec, TransactionSpec};
+use crate::scenario::{CommitMode, GroupSpec, Isolation, ProducerSpec, Rate, TransactionSpec};
 
 /// How a configuration is written down for a client in another process.
 pub mod as_map {
@@ -35,6 +35,16 @@ pub mod as_map {
 
 /// Room in librdkafka's queue beyond the in-flight limit, so that the limit is what holds a producer back.
 const QUEUE_SLACK: u32 = 1024;
+
+/// How many requests an idempotent producer has on one connection at once, unless the scenario says. Of one partition librdkafka makes
+/// five at most, and if all of them are under way while records wait for longer than `linger.ms`, its thread polls without a pause
+/// (librdkafka issue 3692), for a whole outage, on a processor that the brokers need. With four on the wire the fifth is made and waits,
+/// which lets the thread sleep.
+const IN_FLIGHT_WITHOUT_SPINNING: &str = "4";
+
+/// What brokers do for a batch they do whether it is large or small. Who sends as fast as they take it fills batches to the brim, and
+/// hears of each a little later; who sends by the clock wants to hear soon.
+const LINGER_AT_THE_GREATEST_RATE_MS: &str = "50";
 
 /// Properties that bind clients to this run; a scenario cannot change them.
 const OURS: [&str; 3] = ["bootstrap.servers", "group.id", "client.id"];
@@ -77,7 +87,7 @@ pub fn producer(spec: &ProducerSpec, access: &Access, client_id: &str) -> Client
     let acks = acks_property(&spec.config);
     config
         .set("acks", acks)
-        .set("linger.ms", "5")
+        .set("linger.ms", if spec.rate == Rate::Max { LINGER_AT_THE_GREATEST_RATE_MS } else { "5" })
         .set("message.timeout.ms", "60000")
         .set("compression.type", "none")
         .set("queue.buffering.max.messages", (spec.in_flight.saturating_add(QUEUE_SLACK)).to_string())
@@ -89,6 +99,11 @@ pub fn producer(spec: &ProducerSpec, access: &Access, client_id: &str) -> Client
     let mut own = spec.config.clone();
     own.remove("request.required.acks");
     overlay(&mut config, &own);
+    let limits = ["max.in.flight.requests.per.connection", "max.in.flight"];
+    let is_idempotent = config.get("enable.idempotence").is_some_and(|value| value.trim() == "true");
+    if is_idempotent && !limits.iter().any(|name| own.contains_key(*name)) {
+        config.set(limits[0], IN_FLIGHT_WITHOUT_SPINNING);
+    }
     config
 }
 
@@ -160,7 +175,6 @@ pub fn observer(access: &Access) -> ClientConfig {
 mod tests {
     use super::*;
     use crate::kafka::Endpoint;
-    use crate::scenario::Rate;
 
     fn here() -> Access {
         Access::plaintext(vec![Endpoint::new("here", 9092)])
@@ -192,6 +206,28 @@ mod tests {
         assert_eq!(of(&[("acks", "1")]), (Some("1".to_owned()), Some("false".to_owned())));
         assert_eq!(of(&[("request.required.acks", "0")]), (Some("0".to_owned()), Some("false".to_owned())));
         assert_eq!(of(&[("enable.idempotence", "false")]), (Some("all".to_owned()), Some("false".to_owned())));
+    }
+
+    #[test]
+    fn an_idempotent_producer_makes_no_fifth_request_that_would_keep_its_thread_awake_unless_it_is_told_to() {
+        let of = |config: &[(&str, &str)]| {
+            let made = producer(&spec(config), &here(), "c");
+            ["max.in.flight.requests.per.connection", "max.in.flight"].map(|name| made.get(name).map(str::to_owned))
+        };
+        assert_eq!(of(&[]), [Some("4".to_owned()), None]);
+        assert_eq!(of(&[("max.in.flight", "5")]), [None, Some("5".to_owned())]);
+        assert_eq!(of(&[("enable.idempotence", "false")]), [None, None]);
+        assert_eq!(of(&[("acks", "1")]), [None, None]);
+    }
+
+    #[test]
+    fn only_who_sends_as_fast_as_brokers_take_it_waits_for_batches_to_fill() {
+        let of = |rate| {
+            let made = producer(&ProducerSpec { rate, ..spec(&[]) }, &here(), "c");
+            made.get("linger.ms").map(str::to_owned)
+        };
+        assert_eq!(of(Rate::Max), Some("50".to_owned()));
+        assert_eq!(of(Rate::PerSecond(2_000.0)), Some("5".to_owned()));
     }
 
     #[test]

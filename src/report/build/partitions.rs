@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::availability;
 use crate::history::tally::{PartitionReads, Tally};
 use crate::history::{EventKind, History};
 use crate::kafka::{Offset, Outcome, PartitionView, TimeNs, TopicPartition};
-use crate::report::{LeaderSpan, Outage, PartitionReport, Stall};
+use crate::report::{LeaderSpan, PartitionReport, Stall};
 use crate::verdict::Verdict;
 
 /// One entry a partition of the history.
@@ -18,10 +17,8 @@ pub(super) fn reports(history: &History, tally: &Tally, verdict: &Verdict, end_n
         let partition = TopicPartition { topic: history.topic_name(place.0), partition: place.1 };
         let name = partition.to_string();
         let line = verdict.availability.partitions.iter().find(|line| line.partition == name);
-        let gaps = availability::gaps(&sends.waits, &sends.acks, &[]);
-        let outages = gaps.outages.into_iter().map(|gap| Outage { from_ns: gap.start, to_ns: gap.end });
         reports.push(PartitionReport {
-            outages: outages.collect(),
+            outages: line.map(|line| line.outages.clone()).unwrap_or_default(),
             sent: sends.sent,
             acked: sends.of(Outcome::Ok),
             failed: sends.of(Outcome::Fail),

@@ -65,7 +65,7 @@ pub(super) fn timeline(report: &Report) -> Markup {
                     span { span class="key up" {} "up" }
                     span { span class="key down" {} "down" }
                     span { span class="key paused" {} "paused" }
-                    span { span class="key cut" {} "cut off" }
+                    span { span class="key cut-off" {} "cut off" }
                     span { span class="key unregistered" {} "not registered" }
                     span { span class="key isr" {} "ISR below full, or partitions without an owner" }
                     span { span class="key unavailable" {} "unavailable to producers for half a second or more" }

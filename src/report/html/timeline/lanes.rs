@@ -7,7 +7,8 @@ use crate::anomaly::CheckName;
 use crate::kafka::{BrokerId, TimeNs};
 use crate::report::html::axis::TimeAxis;
 use crate::report::html::places;
-use crate::report::{BrokerState, GroupReport, GroupSpan, LeaderSpan, Outage, PartitionReport, Report, format};
+use crate::report::{BrokerState, GroupReport, GroupSpan, LeaderSpan, PartitionReport, Report, format};
+use crate::verdict::Outage;
 
 /// How many colours there are for leaders; beyond, they repeat, and the labels tell.
 const LEADER_COLOURS: i32 = 6;
@@ -147,13 +148,14 @@ fn partition_lane(partition: &PartitionReport, axis: TimeAxis) -> Lane {
         }
     }
     let mut outages: Vec<&Outage> = partition.outages.iter().collect();
-    outages.sort_by_key(|outage| std::cmp::Reverse(outage.to_ns.since(outage.from_ns)));
+    outages.sort_by_key(|outage| std::cmp::Reverse(outage.to_ms - outage.from_ms));
     outages.truncate(MOST_OUTAGES);
-    outages.sort_by_key(|outage| outage.from_ns);
+    outages.sort_by_key(|outage| outage.from_ms);
     bars.extend(outages.into_iter().filter_map(|outage| {
-        let mut bar = bar(axis, outage.from_ns, outage.to_ns, "bar unavailable")?;
+        let (from, to) = (TimeNs::from_millis(outage.from_ms), TimeNs::from_millis(outage.to_ms));
+        let mut bar = bar(axis, from, to, "bar unavailable")?;
         bar.level = 0.18;
-        let took = format::duration_ms(outage.to_ns.since(outage.from_ns) / 1_000_000);
+        let took = format::duration_ms(outage.to_ms - outage.from_ms);
         bar.hint = format!("{} unavailable for {took}", partition.partition);
         Some(bar)
     }));
@@ -230,7 +232,10 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
     });
     let partitions = report.partitions.iter().flat_map(|partition| {
         let led = partition.spans.iter().map(|span| (leader_state(span), span.start_ns, span.end_ns));
-        let out = |outage: &Outage| ("unavailable to producers".to_owned(), outage.from_ns, outage.to_ns);
+        let out = |outage: &Outage| {
+            let [from, to] = [outage.from_ms, outage.to_ms].map(TimeNs::from_millis);
+            ("unavailable to producers".to_owned(), from, to)
+        };
         led.chain(partition.outages.iter().map(out)).map(|(state, start_ns, end_ns)| Row {
             lane: partition.partition.to_string(),
             state,
@@ -271,7 +276,7 @@ fn state_word(state: BrokerState) -> &'static str {
 fn state_class(state: BrokerState) -> &'static str {
     match state {
         BrokerState::Unregistered => "unregistered",
-        BrokerState::Cut => "cut",
+        BrokerState::Cut => "cut-off",
         other => state_word(other),
     }
 }

@@ -104,8 +104,11 @@ fn main() -> ExitCode {
 fn warmed_up(lab: &Lab, seconds: u64) -> Result<(), String> {
     const TURN_SECONDS: u64 = 10;
     for turn in 0..seconds.div_ceil(TURN_SECONDS) {
-        let (client, run) =
-            [("wiber-chaos", ours::produce as bench::Run), ("kcat", peer::kcat_produce)][turn as usize % 2];
+        let (client, run) = if turn % 2 == 0 {
+            ("wiber-chaos", ours::produce as bench::Run)
+        } else {
+            ("kcat", peer::kcat_produce as bench::Run)
+        };
         let figure = run(lab, TURN_SECONDS)?;
         eprintln!("warm-up: {client:<19} {:>12} records/s", table::figure(figure));
     }

@@ -69,15 +69,15 @@ pub fn judge(closure: &Closure, tally: &Tally, scenario: &Scenario, measured: &M
             Closure::Whole => value,
             Closure::Cut(_) => value.of_a_part(threshold.metric),
         };
-        let max_ns = u64::try_from(threshold.max.as_nanos()).unwrap_or(u64::MAX);
+        let limit_ns = u64::try_from(threshold.max.as_nanos()).unwrap_or(u64::MAX);
         let (measured, at_least, verdict) = match value {
-            Value::Exactly(ns) | Value::AtLeast(ns) if ns > max_ns => (Some(ns), None, Validity::Invalid),
+            Value::Exactly(ns) | Value::AtLeast(ns) if ns > limit_ns => (Some(ns), None, Validity::Invalid),
             Value::Exactly(ns) => (Some(ns), None, Validity::Valid),
             Value::AtLeast(ns) => (None, Some(ns), Validity::Unknown),
             Value::Nothing => (None, None, Validity::Unknown),
         };
         let [measured_ms, at_least_ms] = [measured, at_least].map(|ns| ns.map(|ns| TimeNs(ns).as_millis()));
-        let max_ms = TimeNs(max_ns).as_millis();
+        let max_ms = TimeNs(limit_ns).as_millis();
         ThresholdLine { metric: threshold.metric, max_ms, measured_ms, at_least_ms, verdict }
     });
     lines.collect()

@@ -132,8 +132,9 @@ fn faults(before: &Verdict, after: &Verdict) -> Vec<Finding> {
 
 /// Whether what a fault broke was seen well again: the cluster, partitions to producers, and groups; of each where both runs had it.
 fn endings(before: &FaultLine, after: &FaultLine) -> impl Iterator<Item = Finding> {
+    type About = fn(FaultId) -> Subject;
     type Seen = fn(&FaultLine) -> Option<bool>;
-    let all: [(fn(FaultId) -> Subject, Seen); 3] = [
+    let all: [(About, Seen); 3] = [
         (Subject::Recovery, |line| line.healed_ms.map(|_| line.recovery_ms.is_some())),
         (Subject::AckedAgain, |line| line.unavailability_ms.map(|ms| ms == 0 || line.acked_again_ms.is_some())),
         (Subject::CaughtUp, |line| match (line.caught_up_ms, line.still_behind_ms) {

@@ -161,7 +161,7 @@ fn neighbourhood(card: &Card, anomaly: &Anomaly) -> Markup {
     let own = anomaly.acked_offset.or(anomaly.offset);
     let nearness = |neighbour: &Neighbour| if Some(neighbour.offset) == own { "own" } else { "near" };
     let table = html! {
-        table class="data" {
+        table class="data log" {
             thead { tr {
                 th scope="col" { "Offset" }
                 @for neighbour in &card.neighbourhood {

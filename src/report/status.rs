@@ -41,6 +41,12 @@ impl Standing {
         }
     }
 
+    /// Whether what the scenario expects of a check does not hold.
+    pub fn is_broken(check: CheckName, verdict: &Verdict) -> bool {
+        let line = verdict.checks.iter().find(|line| line.check == check);
+        line.is_some_and(|line| Self::of_check(line, verdict) == Self::Broken)
+    }
+
     /// How a threshold stands.
     pub fn of_threshold(line: &ThresholdLine) -> Self {
         match line.verdict {

@@ -212,10 +212,7 @@ fn closing(report: &Report, page: &mut Page, dir: &Path) {
 /// long, what decided instead.
 fn failure(report: &Report, page: &mut Page, dir: &Path) {
     let verdict = &report.verdict;
-    let broken = |check| {
-        let line = verdict.checks.iter().find(|line| line.check == check);
-        line.is_some_and(|line| Standing::of_check(line, verdict) == Standing::Broken)
-    };
+    let broken = |check| Standing::is_broken(check, verdict);
     let Some(anomaly) = report.anomalies.iter().find(|anomaly| broken(anomaly.check)) else {
         page.ink(Ink::Bad, "failed:");
         return page.line(&format!(" {}", first_reason(verdict)));

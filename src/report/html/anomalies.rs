@@ -43,11 +43,7 @@ pub(super) fn anomalies(report: &Report) -> Markup {
 
 /// A link to the card of what happened first of all that breaks an expectation; nothing where no card is.
 pub(super) fn jump_to_first(report: &Report) -> Markup {
-    let verdict = &report.verdict;
-    let broken = |check| {
-        let line = verdict.checks.iter().find(|line| line.check == check);
-        line.is_some_and(|line| Standing::of_check(line, verdict) == Standing::Broken)
-    };
+    let broken = |check| Standing::is_broken(check, &report.verdict);
     let check = |card: &&Card| report.anomalies[card.anomaly].check;
     let any_broken = report.cards.iter().any(|card| broken(check(&card)));
     // Of each check there is a card of what happened first.

@@ -43,15 +43,11 @@ fn card(at: usize, name: &str, runs: &[(&Entry, &Verdict)]) -> Markup {
                     " last, of " (format::counted(runs.len() as u64, "run"))
                 }
             }
-            (line(at, "recovery", "Longest recovery after a heal", shown, recovery))
+            (line(at, "recovery", "Longest recovery after a heal", shown, longest_recovery))
             (line(at, "outage", "Longest unavailability of a partition", shown, unavailability))
             (line(at, "stall", "Longest stall of a consumer group", shown, stall))
         }
     }
-}
-
-fn recovery(verdict: &Verdict) -> Longest {
-    longest_recovery(verdict)
 }
 
 /// Nothing sent is no availability.

@@ -213,8 +213,11 @@ impl Ended {
     }
 
     pub fn process(&self, label: &str) -> ProcessId {
-        let found = self.history.processes.iter().find(|(_, role)| role.label() == label);
-        *found.unwrap_or_else(|| panic!("{label} is not among {:?}", self.history.processes)).0
+        self.find_process(label).unwrap_or_else(|| panic!("{label} is not among {:?}", self.history.processes))
+    }
+
+    pub fn find_process(&self, label: &str) -> Option<ProcessId> {
+        self.history.processes.iter().find(|(_, role)| role.label() == label).map(|(process, _)| *process)
     }
 
     /// When a process was given each partition for the first time since then: it may have owned it before.

@@ -222,7 +222,7 @@ refused! {
     ]));
     expectations_of_checks_that_do_not_exist: with("[expect]\nduplicates = \"allowed\"\nlost-write = \"alowed\"\ncoverage = \"allowed\"\nzebra = \"allowed\"\nseed = 1\n");
     thresholds_that_measure_nothing: with("[[threshold]]\nmetric = \"unavailable\"\nmax = \"20s\"\n[[threshold]]\nmetric = \"recovery\"\n[[threshold]]\nmetric = \"recovery\"\nmax = \"0s\"\n");
-    counts_of_none_and_of_too_many: format!("{NAME}[cluster]\nbrokers = 0\n{TOPIC}partitions = -1\n{PRODUCER}count = 5000\nkeys = 0\nin-flight = 1.5\n");
+    counts_of_none_and_of_too_many: format!("{NAME}[cluster]\nbrokers = 0\n{TOPIC}partitions = -1\n{PRODUCER}count = 5000\nkeys = 2000000\nin-flight = 1.5\n");
 }
 
 warned! {

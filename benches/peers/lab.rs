@@ -177,7 +177,7 @@ pub fn scenario(topic: &Topic<'_>, clients: &str) -> Scenario {
 /// Producers as a scenario declares them.
 pub fn producer(topic: &str, rate: &str, count: u32) -> String {
     format!(
-        "[[producer]]\nname = \"chatters\"\ncount = {count}\ntopic = \"{topic}\"\nrate = \"{rate}\"\nsize = \"{RECORD_BYTES}B\"\n\
+        "[[producer]]\nname = \"chatters\"\ncount = {count}\ntopic = \"{topic}\"\nrate = \"{rate}\"\nkeys = 0\nsize = \"{RECORD_BYTES}B\"\n\
          in-flight = {IN_FLIGHT}\n\
          config = {{ acks = \"all\", \"enable.idempotence\" = true }}\n"
     )

@@ -10,8 +10,8 @@
 //! is the next moment's load. A group that had nothing left to read at the heal caught up at once; of one that never got that far nobody
 //! knows when it would have.
 //!
-//! All of it to the millisecond, from how far the log had been acknowledged and the group had read in each (`history::tally`): no row is
-//! looked at again.
+//! All of it to the millisecond, or to what a very long run leaves of it, from how far the log had been acknowledged and the group had
+//! read in each (`history::tally`): no row is looked at again.
 
 use crate::history::tally::{GroupTally, Highs, Window, Windows};
 use crate::kafka::{Offset, TimeNs};

@@ -152,7 +152,7 @@ raw_table! {
         rate = "rate": Rate,
         /// Payload size, or a range of sizes. Without it: `128B`.
         size = "size": ByteRange,
-        /// How many distinct keys each uses. Without it: 100.
+        /// How many distinct keys each uses; 0: records without a key. Without it: 100.
         keys = "keys": u32,
         /// How many records each may have in flight. Without it: 10000.
         in_flight = "in-flight": u32,

@@ -4,9 +4,17 @@ use std::collections::VecDeque;
 
 use super::payload::{MIN_BYTES, splitmix64, splitmix64_skip};
 use super::producer::Assignment;
+use crate::scenario::Rate;
 
 /// How many numbers are drawn for each record.
 const DRAWS: u64 = 2;
+
+/// For how long records without a key go to one partition before the next one has its turn: librdkafka's
+/// `sticky.partitioning.linger.ms`, when nobody sets it.
+const STICK_SECONDS: f64 = 0.01;
+
+/// The same where there is no rate to reckon with: what fills a batch, by librdkafka's `batch.size` when nobody sets it (KIP-794).
+const STICK_BYTES: u64 = 1_000_000;
 
 /// The records that are due, drawn in order. Goes on from one life to the next.
 pub struct Choices {
@@ -20,8 +28,10 @@ pub struct Choices {
 pub struct Draft {
     /// Its place among the producer's records, counted from 0.
     pub number: u64,
-    /// Its key's number.
-    pub key: u32,
+    /// Its key's number, if it has a key.
+    pub key: Option<u32>,
+    /// Its partition's place among the producer's.
+    pub chosen: usize,
     /// Its payload's length.
     pub bytes: u32,
 }
@@ -42,12 +52,14 @@ impl Choices {
         while self.drafts.len() < most && self.number < due {
             let (least, greatest) = assignment.size_bytes;
             let span = u64::from(greatest.saturating_sub(least)) + 1;
-            let key = splitmix64(&mut self.state) % u64::from(assignment.keys.max(1));
-            let extra = splitmix64(&mut self.state) % span;
+            let (key, extra) = (splitmix64(&mut self.state), splitmix64(&mut self.state) % span);
             #[expect(clippy::cast_possible_truncation, reason = "remainders of 32-bit numbers")]
-            let (key, extra) = (key as u32, extra as u32);
+            let (key, extra) = (key.checked_rem(u64::from(assignment.keys)).map(|key| key as u32), extra as u32);
             let bytes = least.saturating_add(extra).max(MIN_BYTES);
-            self.drafts.push_back(Draft { number: self.number, key, bytes });
+            let turn = key.map_or_else(|| turn_of(self.number, assignment), u64::from);
+            #[expect(clippy::cast_possible_truncation, reason = "a remainder of a length")]
+            let chosen = (turn % assignment.partitions.len() as u64) as usize;
+            self.drafts.push_back(Draft { number: self.number, key, chosen, bytes });
             self.number += 1;
         }
         &self.drafts
@@ -57,6 +69,21 @@ impl Choices {
     pub fn done(&mut self) {
         self.drafts.pop_front();
     }
+}
+
+/// Which turn a record without a key belongs to: as with Kafka's own producers (KIP-480) each partition gets a run of records, so that
+/// batches fill, and then the next one does. Like producers begin at different partitions.
+fn turn_of(number: u64, assignment: &Assignment) -> u64 {
+    let run = match assignment.rate {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it saturates, and no rate is negative"
+        )]
+        Rate::PerSecond(rate) => (rate * STICK_SECONDS) as u64,
+        Rate::Max => STICK_BYTES / u64::from(assignment.size_bytes.1.max(1)),
+    };
+    number / run.max(1) + u64::from(assignment.index)
 }
 
 #[cfg(test)]
@@ -92,6 +119,29 @@ mod tests {
         let mut second = Choices::new(42, 13);
         let rest: Vec<Draft> = second.draw(20, 20, &assignment()).iter().copied().collect();
         assert_eq!(all[13..], rest);
+    }
+
+    #[test]
+    fn a_key_always_goes_to_the_same_partition() {
+        let assignment = Assignment { partitions: (0..3).map(Partition).collect(), ..assignment() };
+        let drafts = Choices::new(42, 0).draw(500, 500, &assignment).clone();
+        assert!(drafts.iter().all(|draft| draft.chosen == draft.key.expect("a key") as usize % 3));
+    }
+
+    #[test]
+    fn records_without_keys_stick_to_a_partition_for_a_while_and_each_has_its_turn() {
+        let keyless = Assignment { keys: 0, partitions: (0..3).map(Partition).collect(), ..assignment() };
+        let runs = |assignment: &Assignment, most| {
+            let mut drafts = Choices::new(42, 0).draw(most, usize::try_from(most).expect("few"), assignment).clone();
+            assert!(drafts.iter().all(|draft| draft.key.is_none()));
+            let runs = drafts.make_contiguous().chunk_by(|one, next| one.chosen == next.chosen);
+            runs.map(|run| (run[0].chosen, run.len())).collect::<Vec<_>>()
+        };
+        let steady = Assignment { rate: Rate::PerSecond(250.0), index: 1, ..keyless.clone() };
+        assert_eq!(runs(&steady, 8), [(1, 2), (2, 2), (0, 2), (1, 2)]);
+        let slow = Assignment { rate: Rate::PerSecond(5.0), ..keyless.clone() };
+        assert_eq!(runs(&slow, 4), [(0, 1), (1, 1), (2, 1), (0, 1)]);
+        assert_eq!(runs(&keyless, 2500), [(0, 1000), (1, 1000), (2, 500)]);
     }
 
     #[test]

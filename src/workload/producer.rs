@@ -57,7 +57,7 @@ pub struct Assignment {
     pub rate: Rate,
     /// Payload sizes, both ends included.
     pub size_bytes: (u32, u32),
-    /// How many distinct keys.
+    /// How many distinct keys; 0: none has a key.
     pub keys: u32,
     /// How many records may be in flight.
     pub in_flight: u32,
@@ -194,7 +194,7 @@ enum Halt {
 #[derive(Clone, Copy)]
 struct Drawn {
     record: Invoked,
-    key: u32,
+    key: Option<u32>,
 }
 
 /// What one burst of attempts came to.
@@ -288,8 +288,8 @@ impl Life {
                 let full = invoked.len() < waiting;
                 break if full { Burst::Full(Cause::InFlight) } else { Burst::Sent };
             };
-            write_key(&mut key, next.key);
-            match self.send(assignment, shared, &next.record, &key) {
+            let key = next.key.map(|number| write_key(&mut key, number));
+            match self.send(assignment, shared, &next.record, key) {
                 Attempt::Taken => {}
                 Attempt::Refused => {
                     choices.done();
@@ -327,7 +327,7 @@ impl Life {
         let mut ledger = self.client.context().ledger();
         let mut invoked = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            let chosen = draft.key as usize % assignment.partitions.len();
+            let Draft { chosen, key, .. } = *draft;
             let pending = Pending {
                 partition: assignment.partitions[chosen],
                 sequence: Sequence(next[chosen]),
@@ -337,20 +337,21 @@ impl Life {
             };
             let Some(slot) = ledger.enter(pending) else { break };
             next[chosen] += 1;
-            invoked.push(Drawn { record: Invoked { slot, chosen, pending }, key: draft.key });
+            invoked.push(Drawn { record: Invoked { slot, chosen, pending }, key });
         }
         invoked
     }
 }
 
 /// Writes `k` and the number in decimal, as is done for every record: by hand.
-fn write_key(key: &mut Vec<u8>, number: u32) {
+fn write_key(key: &mut Vec<u8>, number: u32) -> &[u8] {
     key.clear();
     key.push(b'k');
     let digits = number.checked_ilog10().unwrap_or(0) + 1;
     for place in (0..digits).rev() {
         key.push(b'0' + (number / 10_u32.pow(place) % 10) as u8);
     }
+    key
 }
 
 #[cfg(test)]
@@ -361,8 +362,7 @@ mod tests {
     fn a_key_is_its_number_in_decimal() {
         let mut key = Vec::new();
         for number in [0, 1, 9, 10, 99, 100, 12_345, 999_999_999, 1_000_000_000, u32::MAX] {
-            write_key(&mut key, number);
-            assert_eq!(key, format!("k{number}").into_bytes());
+            assert_eq!(write_key(&mut key, number), format!("k{number}").into_bytes());
         }
     }
 }

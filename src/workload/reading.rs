@@ -74,7 +74,7 @@ impl<'a> Sitting<'a> {
         let read_ns = *self.read_ns.get_or_insert_with(|| self.clock.now());
         let (topic, partition) = (self.topic(letter)?, letter.partition());
         let payload = letter.payload();
-        let decoded = payload::decode(self.run, Place { topic, partition }, letter.key(), payload);
+        let decoded = payload::decode(self.run, Place { topic, partition }, letter.key().unwrap_or_default(), payload);
         Some(ReadRow {
             reader: self.reader,
             topic,

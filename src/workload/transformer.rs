@@ -251,7 +251,7 @@ impl Life {
         let invoked = Invoked { slot, chosen, pending };
         let room_until = Instant::now() + ROOM_LIMIT;
         loop {
-            match self.outflow.send(out, shared, &invoked, &arrival.key) {
+            match self.outflow.send(out, shared, &invoked, arrival.key.as_deref()) {
                 Attempt::Taken => break,
                 Attempt::Full(_) if Instant::now() < room_until => rest(&self.outflow.client, NAP),
                 Attempt::Refused => {

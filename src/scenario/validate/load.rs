@@ -55,7 +55,7 @@ fn one_producer(raw: &RawScenario, producer: &RawProducer, problems: &mut Proble
         partitions: partitions(producer, declared, problems),
         rate: producer.rate.or(Rate::PerSecond(DEFAULT_PER_SECOND)),
         size_bytes: (narrow(size.0), narrow(size.1)),
-        keys: count(&producer.keys, "keys", DEFAULT_KEYS, MOST_KEYS, problems),
+        keys: keys(producer, problems),
         in_flight,
         headers: headers(producer, problems),
         transactions: producer.transactions.get().map(|transactions| {
@@ -102,6 +102,15 @@ fn partitions(producer: &RawProducer, topic: Option<&RawTopic>, problems: &mut P
         seen.push(*value);
     }
     seen
+}
+
+fn keys(producer: &RawProducer, problems: &mut Problems) -> u32 {
+    if let Some(At { value, span }) = producer.keys.get().filter(|keys| keys.value > MOST_KEYS) {
+        problems
+            .error(span, format!("`keys` cannot be {value}"), "too many")
+            .help(format!("write at most {MOST_KEYS}, or 0 for records without a key"));
+    }
+    producer.keys.or(DEFAULT_KEYS)
 }
 
 fn headers(producer: &RawProducer, problems: &mut Problems) -> u8 {

@@ -80,10 +80,10 @@ impl<'a> Letter<'a> {
         unsafe { bytes(self.0.payload, self.0.len) }.unwrap_or_default()
     }
 
-    /// Its key; empty where it has none.
-    pub fn key(self) -> &'a [u8] {
+    /// Its key, if it has one.
+    pub fn key(self) -> Option<&'a [u8]> {
         // SAFETY: as above.
-        unsafe { bytes(self.0.key, self.0.key_len) }.unwrap_or_default()
+        unsafe { bytes(self.0.key, self.0.key_len) }
     }
 
     /// Its timestamp.

@@ -28,8 +28,8 @@ pub struct Parcel<'a> {
     pub partition: Partition,
     /// Its timestamp.
     pub timestamp_ms: i64,
-    /// Its key.
-    pub key: &'a [u8],
+    /// Its key, if it has one.
+    pub key: Option<&'a [u8]>,
     /// Its payload.
     pub payload: &'a [u8],
     /// Its headers, if it has any.
@@ -50,6 +50,7 @@ impl<C: ProducerContext<DeliveryOpaque = usize>> Outlet<C> {
     /// Hands a record to librdkafka, which copies it.
     pub fn send(&self, parcel: Parcel<'_>) -> Result<(), RDKafkaErrorCode> {
         let Parcel { slot, partition, timestamp_ms, key, payload, headers } = parcel;
+        let (key, key_length) = key.map_or((ptr::null(), 0), |key| (key.as_ptr(), key.len()));
         let list = headers.as_ref().map_or(ptr::null_mut(), |list| list.0.as_ptr());
         // SAFETY: client and topic live as long as this does, and belong together. Each part is followed by what librdkafka's
         // documentation names for it. Key and payload are copied during the call; the report's name is a number, which nobody
@@ -67,8 +68,8 @@ impl<C: ProducerContext<DeliveryOpaque = usize>> Outlet<C> {
                 payload.as_ptr(),
                 payload.len(),
                 part::RD_KAFKA_VTYPE_KEY,
-                key.as_ptr(),
-                key.len(),
+                key,
+                key_length,
                 part::RD_KAFKA_VTYPE_OPAQUE,
                 ptr::without_provenance::<u8>(slot),
                 part::RD_KAFKA_VTYPE_TIMESTAMP,

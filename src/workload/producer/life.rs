@@ -105,14 +105,14 @@ impl Life {
     }
 
     /// Hands one record to librdkafka. The caller counts it ([`Shared::count_sent`]).
-    pub fn send(&mut self, assignment: &Assignment, shared: &Shared, invoked: &Invoked, key: &[u8]) -> Attempt {
+    pub fn send(&mut self, assignment: &Assignment, shared: &Shared, invoked: &Invoked, key: Option<&[u8]>) -> Attempt {
         let Invoked { slot, chosen, pending } = *invoked;
         let Pending { partition, sequence, bytes, invoke_ns, .. } = pending;
         let record = RecordId { process: self.process, sequence };
         let target = Place { topic: assignment.topic_index, partition };
         let stamp =
             Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, headers: assignment.headers, bytes };
-        payload::encode(&mut self.payload, &stamp, key);
+        payload::encode(&mut self.payload, &stamp, key.unwrap_or_default());
         let parcel = Parcel {
             slot,
             partition,

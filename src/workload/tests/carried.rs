@@ -24,12 +24,17 @@ use crate::workload::{Workload, headers};
 
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
+/// The records of the producer that gives them no key have so many headers, and no others have.
+const HEADERS_WITHOUT_KEY: u8 = 5;
+
 fn packed(codec: &str, headers: u8) -> ProducerSpec {
     let config = BTreeMap::from([("compression.type".to_owned(), codec.to_owned())]);
-    ProducerSpec { headers, config, ..producer(codec, 1, Rate::PerSecond(1000.0)) }
+    let keys = if headers == HEADERS_WITHOUT_KEY { 0 } else { 50 };
+    ProducerSpec { headers, keys, config, ..producer(codec, 1, Rate::PerSecond(1000.0)) }
 }
 
-/// How many headers the records of each producer have in the log, and whether all timestamps are those of their making; read
+/// How many headers the records of each producer have in the log, and whether all timestamps are those of their making and those
+/// records have keys that are to have one; read
 /// by a client that knows nothing of payloads.
 fn seen(access: &Access, run_start_ms: i64) -> BTreeSet<usize> {
     let consumer: BaseConsumer = ClientConfig::new()
@@ -48,7 +53,9 @@ fn seen(access: &Access, run_start_ms: i64) -> BTreeSet<usize> {
         let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
         let message = message.expect("no error");
         read += 1;
-        counts.insert(message.headers().map_or(0, Headers::count));
+        let headers = message.headers().map_or(0, Headers::count);
+        assert_eq!(message.key().is_none(), headers == usize::from(HEADERS_WITHOUT_KEY), "{headers}");
+        counts.insert(headers);
         let Timestamp::CreateTime(made_ms) = message.timestamp() else { panic!("{:?}", message.timestamp()) };
         assert!((run_start_ms..run_start_ms + 600_000).contains(&made_ms), "{made_ms}");
     }
@@ -56,7 +63,7 @@ fn seen(access: &Access, run_start_ms: i64) -> BTreeSet<usize> {
 }
 
 #[test]
-fn headers_and_timestamps_come_back_as_they_were_sent_through_every_codec() {
+fn keys_headers_and_timestamps_come_back_as_they_were_sent_through_every_codec() {
     let mock = mock();
     let access = access(&mock);
     let producers = CODECS.iter().zip([0, 1, 4, 5, 16]).map(|(codec, headers)| packed(codec, headers)).collect();

@@ -35,8 +35,8 @@ const SEEK_LIMIT: Duration = Duration::from_secs(10);
 pub struct Arrival {
     /// As the history has it.
     pub row: ReadRow,
-    /// Its key.
-    pub key: Vec<u8>,
+    /// Its key, if it has one.
+    pub key: Option<Vec<u8>>,
 }
 
 /// The member of one life.
@@ -90,7 +90,7 @@ impl Inflow {
             Ok(message) => {
                 let letter = Letter::of(&message);
                 let row = own.seat.sitting().row(letter).expect("transformers subscribe to topics of the run only");
-                let key = letter.key().to_vec();
+                let key = letter.key().map(<[u8]>::to_vec);
                 own.take(row).then_some(Arrival { row, key })
             }
             Err(error) => {

@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use wiber_chaos::cluster::docker::DockerCluster;
 use wiber_chaos::cluster::ledger::Ledger;
 use wiber_chaos::cluster::{Cluster, chain};
+use wiber_chaos::history::clock::Clock;
 use wiber_chaos::kafka::Access;
 use wiber_chaos::scenario::{ClusterSpec, Scenario, TopicSpec};
 
@@ -29,6 +30,8 @@ pub struct Lab {
     /// The cluster's label, which begins the names of its containers.
     label: String,
     pub home: TempDir,
+    /// One for all loads: a record's timestamp is compared with the time that its payload names.
+    pub clock: Clock,
     topics: Cell<u32>,
     groups: Cell<u32>,
     /// What each of the peers did a second in its last round.
@@ -54,6 +57,7 @@ impl Lab {
             ledger,
             label,
             home,
+            clock: Clock::start(),
             topics: Cell::new(0),
             groups: Cell::new(0),
             paces: RefCell::default(),

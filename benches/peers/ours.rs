@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use wiber_chaos::anomaly::Expectation::Forbidden;
 use wiber_chaos::anomaly::{CheckName, CheckResult, Validity};
 use wiber_chaos::check;
-use wiber_chaos::history::clock::Clock;
 use wiber_chaos::history::recorder::Recorder;
 use wiber_chaos::history::{EventKind, FORMAT_VERSION, History, PartitionHistory, reader};
 use wiber_chaos::kafka::{Outcome, ReadStatus, TimeNs};
@@ -126,7 +125,7 @@ impl Load {
     fn start(lab: &Lab, topic: &Topic<'_>, clients: &str) -> Result<Self, String> {
         let scenario = lab::scenario(topic, clients);
         let directory = tempfile::tempdir_in(lab.home.path()).map_err(|error| error.to_string())?;
-        let clock = Clock::start();
+        let clock = lab.clock;
         let header = EventKind::RunStarted {
             format_version: FORMAT_VERSION,
             run: RUN.to_owned(),

@@ -33,7 +33,8 @@ fn kcat_produces(lab: &Lab, seconds: u64, peer: &'static str, properties: &[&str
     Ok(lab.paced(peer, records as f64 / took))
 }
 
-/// Records a second, from kcat's start to its end. It assigns itself every partition, and fetches as this project's consumers do.
+/// Records a second, from kcat's start to its end. It assigns itself every partition, and waits at a log's end no longer than this
+/// project's consumers do; all else is as it comes.
 pub fn kcat_consume(lab: &Lab, seconds: u64) -> Result<f64, String> {
     let (topic, records) = filled(lab, seconds)?;
     let mut kcat = kcat(lab);

@@ -4,6 +4,7 @@
 //! is shown is a [`state::State`] made of those, and [`view::lines`] draws it.
 
 mod brokers;
+mod news;
 mod state;
 mod view;
 mod words;
@@ -24,6 +25,7 @@ use crate::report::format;
 use crate::run::Live;
 use crate::scenario::Scenario;
 use crate::workload::Counters;
+use news::News;
 use state::{Sample, State};
 use view::Frame;
 
@@ -97,6 +99,7 @@ impl Drop for Progress {
 
 struct Follower {
     state: State,
+    news: News,
     /// Where the view stands; `None` for lines.
     screen: Option<Screen>,
     color: ColorChoice,
@@ -111,7 +114,7 @@ struct Follower {
 impl Follower {
     fn new(state: State, screen: Option<Screen>, color: ColorChoice, counters: Arc<OnceLock<Arc<Counters>>>) -> Self {
         let (now, style) = (Instant::now(), Style::choose(color, &std::io::stderr()));
-        Self { state, screen, color, style, counters, began: now, counted: now, told: now }
+        Self { state, news: News::default(), screen, color, style, counters, began: now, counted: now, told: now }
     }
 
     fn follow(mut self, inbox: &mpsc::Receiver<Event>) {
@@ -137,7 +140,7 @@ impl Follower {
             self.began = Instant::now().checked_sub(since).unwrap_or(self.began);
         }
         self.state.take(event);
-        if let Some(text) = words::tell(&event.kind) {
+        if let Some(text) = self.news.tell(&event.kind) {
             self.say(event.time_ns, &text);
         }
     }

@@ -123,15 +123,24 @@ pub fn transactional(config: &mut ClientConfig, transactions: &TransactionSpec, 
     }
 }
 
+/// How much may wait for a reader: what it reads in a moment, so that it is never idle, and no more, so that one who falls behind
+/// costs no memory. When that much waits librdkafka looks again after `fetch.queue.backoff.ms`, which is a second unless it is told.
+fn bound_queue(config: &mut ClientConfig) {
+    config
+        .set("queued.min.messages", "50000")
+        .set("queued.max.messages.kbytes", "32768")
+        .set("fetch.queue.backoff.ms", "5");
+}
+
 /// A group member's configuration.
 pub fn member(spec: &GroupSpec, access: &Access, client_id: &str) -> ClientConfig {
     let mut config = base(access, client_id);
+    bound_queue(&mut config);
     let auto_commit = if spec.commit == CommitMode::Auto { "true" } else { "false" };
     config
         .set("group.id", &spec.name)
         .set("auto.offset.reset", "earliest")
         .set("fetch.wait.max.ms", "100")
-        .set("queued.max.messages.kbytes", "65536")
         .set("enable.auto.commit", auto_commit)
         .set("enable.auto.offset.store", "false");
     // Under KIP-848 the broker decides on both, and librdkafka refuses a client that names them.
@@ -145,13 +154,13 @@ pub fn member(spec: &GroupSpec, access: &Access, client_id: &str) -> ClientConfi
 /// A drain reader's configuration. It commits nothing.
 pub fn drain(access: &Access, group: &str, client_id: &str, isolation: Isolation) -> ClientConfig {
     let mut config = base(access, client_id);
+    bound_queue(&mut config);
     config
         .set("group.id", group)
         .set("isolation.level", isolation.property())
         // A log that was truncated below a reader's position is read again from its start rather than not at all.
         .set("auto.offset.reset", "earliest")
         .set("fetch.wait.max.ms", "100")
-        .set("queued.max.messages.kbytes", "65536")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false");
     config

@@ -23,7 +23,7 @@ use super::membership::{COMMIT_LIMIT, Membership};
 use super::native::inbox::{BATCH_MAX, Inbox};
 use super::native::letter::Letter;
 use super::progress::{Order, Progress};
-use super::reading::Topics;
+use super::reading::{self, Topics};
 use super::seat::{self, Health};
 use super::shared::Shared;
 use crate::history::{EventKind, ProcessRole, ReadRow};
@@ -272,6 +272,7 @@ impl Life {
         let Self { inbox, rows, .. } = self;
         let mut sitting = context.seat.sitting();
         inbox.read(most, for_records, &mut |letter| sitting.take(letter, rows, &context.seat.errors));
+        reading::at_one_time(rows);
         let read = rows.len();
         context.take(rows);
         read

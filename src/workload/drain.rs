@@ -265,6 +265,7 @@ impl Reader {
         }
         let mut sitting = sitting();
         inbox.read(BATCH_MAX, POLL, &mut |letter| sitting.take(letter, rows, errors));
+        reading::at_one_time(&mut rows[before..]);
         positions.extend(reading::reached(&rows[before..]));
     }
 

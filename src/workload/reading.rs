@@ -10,7 +10,7 @@ use super::payload::{self, Decoded, Place, RunTag};
 use crate::history::ReadRow;
 use crate::history::clock::Clock;
 use crate::history::recorder::RecorderHandle;
-use crate::kafka::{Partition, ProcessId, ReadStatus, TimeNs, TopicIndex, TopicPartition};
+use crate::kafka::{Partition, ProcessId, ReadStatus, TopicIndex, TopicPartition};
 
 /// A partition, as tables of positions name it.
 pub type Spot = (TopicIndex, Partition);
@@ -42,15 +42,12 @@ impl Topics {
     }
 }
 
-/// What one reader is given at one time, made into rows. All of it was there when the first record was looked at, and bears that
-/// moment's time.
+/// What one reader is given one after another, each letter still there while the next one is looked at, made into rows.
 pub struct Sitting<'a> {
     reader: ProcessId,
     run: RunTag,
     topics: &'a Topics,
     clock: Clock,
-    /// When the first record was given, and with it the others.
-    read_ns: Option<TimeNs>,
     /// The topic of the record before, of which the next one is, too, most of the time.
     last: Option<(TopicMark, TopicIndex)>,
 }
@@ -58,7 +55,7 @@ pub struct Sitting<'a> {
 impl<'a> Sitting<'a> {
     /// What `reader` is about to be given.
     pub fn of(reader: ProcessId, run: RunTag, topics: &'a Topics, clock: Clock) -> Self {
-        Self { reader, run, topics, clock, read_ns: None, last: None }
+        Self { reader, run, topics, clock, last: None }
     }
 
     /// Takes in what was given: a row of a record, or a note of an error in reading a partition.
@@ -71,7 +68,6 @@ impl<'a> Sitting<'a> {
 
     /// Judges a record and makes its row; `None` for a topic that is none of the run's.
     pub fn row(&mut self, letter: Letter<'_>) -> Option<ReadRow> {
-        let read_ns = *self.read_ns.get_or_insert_with(|| self.clock.now());
         let (topic, partition) = (self.topic(letter)?, letter.partition());
         let payload = letter.payload();
         let decoded = payload::decode(self.run, Place { topic, partition }, letter.key().unwrap_or_default(), payload);
@@ -81,7 +77,7 @@ impl<'a> Sitting<'a> {
             partition,
             offset: letter.offset(),
             leader_epoch: letter.leader_epoch(),
-            read_ns,
+            read_ns: self.clock.now(),
             status: judge(&decoded, self.clock, letter.timestamp(), letter.headers()),
             record: decoded.record,
             bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX),
@@ -98,6 +94,14 @@ impl<'a> Sitting<'a> {
                 Some(topic)
             }
         }
+    }
+}
+
+/// Gives rows that came out of the client library together the time of the last one of them: no record is said to have been read
+/// before it was, and times that are the same take no room on the disk.
+pub fn at_one_time(rows: &mut [ReadRow]) {
+    if let Some(last) = rows.last().map(|row| row.read_ns) {
+        rows.iter_mut().for_each(|row| row.read_ns = last);
     }
 }
 
@@ -132,7 +136,7 @@ fn judge<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::{Offset, RecordId, Sequence};
+    use crate::kafka::{Offset, RecordId, Sequence, TimeNs};
 
     const RECORD: RecordId = RecordId { process: ProcessId(7), sequence: Sequence(99) };
     const SENT: TimeNs = TimeNs(5_999_999);

@@ -11,12 +11,14 @@
 //!
 //! **A partition that is kept goes on exactly where it was.** For a rebalance in which partitions are kept (cooperative protocols,
 //! KIP-848) librdkafka pauses them and goes on later where it saw the reader stand. So it has to see each record given out at once,
-//! as `rd_kafka_consume_callback_queue` does. `rd_kafka_consume_batch_queue` would not do: it gives out an array, and counts the
+//! as `rd_kafka_consume_queue` does. `rd_kafka_consume_batch_queue` would not do: it gives out an array, and counts the
 //! reader on when the array is full; what it had taken by the moment of a pause would come again, as if the reader had stepped back.
+//!
+//! **What waits for a slow reader is bounded.** librdkafka fetches no more of a partition while its queue holds `queued.min.messages`.
+//! `rd_kafka_consume_callback_queue` would not do: it takes the whole queue out while it gives out some of it, and puts the rest
+//! back; whoever looks meanwhile finds it empty and fetches on, so that a reader who falls behind has all of the log in memory soon.
 
-use std::any::Any;
-use std::ffi::{CString, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ffi::CString;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -95,45 +97,49 @@ impl<C: ConsumerContext> Inbox<C> {
         Self { switch: Arc::clone(switch), queue, _consumer: Arc::clone(consumer) }
     }
 
-    /// Gives out what is there, `most` at most; where nothing is, waits for the first and gives out what has come with it. All of
-    /// it was there by the time of the first call of `each`. Returns how many messages there were.
+    /// Gives out what is there, `most` at most; where nothing is, waits for the first and gives out what has come with it. While a
+    /// message is looked at, the one before it is still there. Returns how many messages there were.
     pub fn read(&mut self, most: usize, wait: Duration, each: &mut dyn FnMut(Letter<'_>)) -> usize {
+        let (mut given, mut last) = (0, None);
+        while given < most.max(1) {
+            let wait = if given == 0 { wait } else { Duration::ZERO };
+            let Some(next) = self.next(wait) else { break };
+            each(next.letter());
+            last = Some(next);
+            given += 1;
+        }
+        drop(last);
+        given
+    }
+
+    /// How many messages wait.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        // SAFETY: the queue is destroyed when this is dropped.
+        unsafe { bindings::rd_kafka_queue_length(self.queue.queue.as_ptr()) }
+    }
+
+    fn next(&mut self, wait: Duration) -> Option<Taken> {
         let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        let mut giving = Giving { client: self.queue.client, most: most.max(1), given: 0, each, panic: None };
-        // SAFETY: the queue is destroyed when this is dropped. `give` is called during the call only, by this thread, with the
-        // pointer that is given here, and `giving` is not touched meanwhile.
-        unsafe {
-            let queue = self.queue.queue.as_ptr();
-            bindings::rd_kafka_consume_callback_queue(queue, wait_ms, Some(give), (&raw mut giving).cast::<c_void>());
-        }
-        if let Some(panic) = giving.panic {
-            resume_unwind(panic);
-        }
-        giving.given
+        // SAFETY: the queue is destroyed when this is dropped. What comes out is ours to give back.
+        NonNull::new(unsafe { bindings::rd_kafka_consume_queue(self.queue.queue.as_ptr(), wait_ms) }).map(Taken)
     }
 }
 
-/// One batch as it is given out.
-struct Giving<'a> {
-    client: *mut RDKafka,
-    most: usize,
-    given: usize,
-    each: &'a mut dyn FnMut(Letter<'_>),
-    panic: Option<Box<dyn Any + Send>>,
+/// A message that was taken out, until it is given back.
+struct Taken(NonNull<RDKafkaMessage>);
+
+impl Taken {
+    fn letter(&self) -> Letter<'_> {
+        // SAFETY: librdkafka gave the message, and leaves it alone until it has it back, which the borrow forbids.
+        unsafe { Letter::at(self.0.as_ptr()) }
+    }
 }
 
-/// What librdkafka calls with each message, which it takes back when this returns.
-unsafe extern "C" fn give(message: *mut RDKafkaMessage, giving: *mut c_void) {
-    // SAFETY: the pointer is the one that `Inbox::read` gave, which nobody else uses during its call.
-    let giving = unsafe { &mut *giving.cast::<Giving<'_>>() };
-    // SAFETY: librdkafka gives a message, never null, and leaves it alone until this returns.
-    let letter = unsafe { Letter::at(message) };
-    // A panic must not cross librdkafka's frames; it goes on behind them.
-    giving.panic = catch_unwind(AssertUnwindSafe(|| (giving.each)(letter))).err();
-    giving.given += 1;
-    if giving.given >= giving.most || giving.panic.is_some() {
-        // SAFETY: the client lives as long as the inbox does. What was not given out goes back to the head of the queue.
-        unsafe { bindings::rd_kafka_yield(giving.client) };
+impl Drop for Taken {
+    fn drop(&mut self) {
+        // SAFETY: the message is given back once, and nobody looks at it any more.
+        unsafe { bindings::rd_kafka_message_destroy(self.0.as_ptr()) };
     }
 }
 

@@ -14,8 +14,8 @@ use crate::kafka::{LeaderEpoch, Offset, Partition};
 #[derive(Clone, Copy)]
 pub struct Letter<'a>(&'a bindings::rd_kafka_message_t);
 
-/// Which topic a letter is of, told without its name. Among letters of one batch, all of which were there at one time, the same
-/// mark means the same topic; it says nothing beyond that, because another topic may come to lie where one has been.
+/// Which topic a letter is of, told without its name. Of two letters that are there at one time, the same mark means the same topic;
+/// it says nothing beyond that, because another topic may come to lie where one has been.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TopicMark(*const bindings::rd_kafka_topic_t);
 

@@ -72,8 +72,9 @@ impl Owner {
 }
 
 fn fill(mock: &Mock) {
-    let client: BaseProducer =
-        ClientConfig::new().set("bootstrap.servers", mock.bootstrap_servers()).create().expect("a producer");
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", mock.bootstrap_servers()).set("batch.num.messages", "100");
+    let client: BaseProducer = config.create().expect("a producer");
     for _ in 0..RECORDS {
         for partition in 0..PARTITIONS.cast_signed() {
             let record = BaseRecord::<(), str>::to("chat").partition(partition).payload("something");
@@ -209,6 +210,31 @@ fn a_panic_over_a_record_goes_on_behind_the_library_and_the_record_after_it_is_t
     }
     assert_eq!(fallen.and_then(|panic| panic.downcast_ref::<&str>().copied()), Some("over one record"));
     read_until((&consumer, &mut inbox), 10, |read| read >= 50);
+}
+
+#[test]
+fn what_waits_for_a_slow_reader_is_bounded() {
+    let mock = mock();
+    fill(&mock);
+    let mut config = config(&mock, "range");
+    let (bound, fetch_bytes) = (500, 4096);
+    config
+        .set("queued.min.messages", bound.to_string())
+        .set("fetch.message.max.bytes", fetch_bytes.to_string())
+        .set("fetch.queue.backoff.ms", "1");
+    let consumer: BaseConsumer<Owner> = config.create_with_context(Owner::default()).expect("a consumer");
+    let consumer = Arc::new(consumer);
+    let mut inbox = Inbox::open(&consumer, &consumer.context().switch);
+    consumer.subscribe(&["chat"]).expect("a subscription");
+    // No record is smaller than its payload, and each partition may have one fetch on the way when the bound is reached.
+    let most = bound + PARTITIONS as usize * fetch_bytes / "something".len();
+    // Long enough for the whole log to be fetched if nothing held it back.
+    for _ in 0..500 {
+        assert!(consumer.poll(Duration::from_millis(1)).is_none());
+        inbox.read(1, TICK, &mut |letter| consumer.context().take(letter));
+        assert!(inbox.waiting() <= most, "{} wait, which is more than {most}", inbox.waiting());
+    }
+    assert!(inbox.waiting() > 0, "nothing waits for a reader of one record at a time");
 }
 
 #[test]

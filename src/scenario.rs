@@ -242,7 +242,7 @@ pub struct ProducerSpec {
     pub rate: Rate,
     /// Payload sizes in bytes, drawn uniformly by the seed; both ends included.
     pub size_bytes: (u32, u32),
-    /// How many distinct keys each uses; a key always goes to the same partition. 0: none has a key.
+    /// How many distinct keys each uses; a key always goes to the same partition. 0: they make up no keys.
     pub keys: u32,
     /// How many records each may have in flight; more wait.
     pub in_flight: u32,

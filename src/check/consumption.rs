@@ -53,7 +53,8 @@ pub fn of_group(
     windows: &[Window],
     heals: &[Option<TimeNs>],
 ) -> Option<Consumption> {
-    let (acked, read) = (acked.so_far(), group.read_at.so_far());
+    let step_ms = acked.step_ms().max(group.read_at.step_ms());
+    let (acked, read) = (acked.so_far(step_ms), group.read_at.so_far(step_ms));
     let last = *read.last()?;
     let ordered = Windows::new(windows);
     let mut gaps = Gaps::of(windows.len());
@@ -78,7 +79,7 @@ pub fn of_group(
     if let Some(waits_since) = since(&acked, owed) {
         stall(last.0.max(waits_since), known.end.as_millis(), Ended::GivenUp);
     }
-    let caught_up = heals.iter().map(|heal| heal.map(|heal| caught_up(&acked, &read, known, heal)));
+    let caught_up = heals.iter().map(|heal| heal.map(|heal| caught_up((&acked, &read), step_ms, known, heal)));
     Some(Consumption { caught_up: caught_up.collect(), gaps })
 }
 
@@ -87,9 +88,15 @@ fn since(acked: &[(u64, Offset)], beyond: Offset) -> Option<u64> {
     acked.get(acked.partition_point(|(_, highest)| *highest <= beyond)).map(|(ms, _)| *ms)
 }
 
-/// When everything had been read that had been acknowledged by `heal`.
-fn caught_up(acked: &[(u64, Offset)], read: &[(u64, Offset)], known: Known, heal: TimeNs) -> CaughtUp {
-    let by_then = acked.partition_point(|(ms, _)| *ms <= heal.as_millis());
+/// When everything had been read that had been acknowledged by `heal`. A step in which it lies holds what came later, too, and is
+/// left out but for the millisecond that is as short as it can be told.
+fn caught_up(
+    (acked, read): (&[(u64, Offset)], &[(u64, Offset)]),
+    step_ms: u64,
+    known: Known,
+    heal: TimeNs,
+) -> CaughtUp {
+    let by_then = acked.partition_point(|(ms, _)| *ms + (step_ms - 1) <= heal.as_millis());
     let Some((_, owed)) = by_then.checked_sub(1).map(|last| acked[last]) else { return CaughtUp::After(0) };
     match read.get(read.partition_point(|(_, highest)| *highest < owed)) {
         Some((ms, _)) => CaughtUp::After(TimeNs::from_millis(*ms).0.saturating_sub(heal.0)),
@@ -176,6 +183,24 @@ mod tests {
         let consumption = consumption(&[(10, None), (20, Some(25)), (26, None), (30, Some(35))], 50);
         assert_eq!(longest(&consumption), Some((10, 25)));
         assert_eq!(consumption.caught_up, [Some(after_ms(0))]);
+    }
+
+    #[test]
+    fn of_a_very_long_run_a_group_owes_no_more_than_what_was_acknowledged_by_the_heal() {
+        let mut acked = Highs::default();
+        // Something in each millisecond of more than a quarter of a million: the steps are of 2 ms.
+        let last = 300_000;
+        (0..last).for_each(|ms: u64| acked.take(TimeNs::from_millis(ms), Offset(ms.cast_signed())));
+        assert_eq!(acked.step_ms(), 2);
+        let mut group = GroupTally::default();
+        // The group has a step of 1 ms, and stops at what was acknowledged at the heal.
+        let heal = 150_001;
+        group.read_at.take(TimeNs::from_millis(heal), Offset(heal.cast_signed() - 1));
+        let known = Known { end: TimeNs::from_millis(last), deleted_below: None };
+        let heals = |ms| [Some(TimeNs::from_millis(ms))];
+        let caught_up = |ms| of_group(&acked, &group, known, &[], &heals(ms)).expect("it read").caught_up;
+        assert_eq!(caught_up(heal - 1), [Some(after_ms(0))]);
+        assert_eq!(caught_up(heal + 2), [Some(CaughtUp::Never)]);
     }
 
     #[test]

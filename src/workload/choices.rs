@@ -83,14 +83,19 @@ fn turn_of(number: u64, assignment: &Assignment) -> u64 {
         Rate::PerSecond(rate) => (rate * STICK_SECONDS) as u64,
         Rate::Max => STICK_BYTES / u64::from(assignment.size_bytes.1.max(1)),
     };
+    // A transaction that lies in one partition cannot be torn, so that nothing would be learnt of it.
+    let run =
+        assignment.transactions.map_or(run, |it| run.min(u64::from(it.records) / assignment.partitions.len() as u64));
     number / run.max(1) + u64::from(assignment.index)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::kafka::{Partition, TopicIndex};
-    use crate::scenario::Rate;
+    use crate::scenario::{Rate, TransactionSpec};
     use crate::workload::outcome::Acks;
 
     fn assignment() -> Assignment {
@@ -142,6 +147,10 @@ mod tests {
         let slow = Assignment { rate: Rate::PerSecond(5.0), ..keyless.clone() };
         assert_eq!(runs(&slow, 4), [(0, 1), (1, 1), (2, 1), (0, 1)]);
         assert_eq!(runs(&keyless, 2500), [(0, 1000), (1, 1000), (2, 500)]);
+        let second = Duration::from_secs(1);
+        let spec = TransactionSpec { records: 9, every: second, abort_millionths: 0, timeout: second };
+        let in_transactions = Assignment { transactions: Some(spec), ..keyless };
+        assert_eq!(runs(&in_transactions, 9), [(0, 3), (1, 3), (2, 3)]);
     }
 
     #[test]

@@ -123,24 +123,33 @@ pub fn transactional(config: &mut ClientConfig, transactions: &TransactionSpec, 
     }
 }
 
-/// How much may wait for a reader: what it reads in a moment, so that it is never idle, and no more, so that one who falls behind
-/// costs no memory. When that much waits librdkafka looks again after `fetch.queue.backoff.ms`, which is a second unless it is told.
-fn bound_queue(config: &mut ClientConfig) {
+/// What readers have where nobody says otherwise, be it for one group or for all clients. As much waits for them as they read in a
+/// moment, so that they are never idle, and no more but one answer of each broker, whoever falls behind. When that much waits
+/// librdkafka looks again after `fetch.queue.backoff.ms`, which is a second unless it is told.
+const OF_READERS: [(&str, &str); 4] = [
+    ("fetch.wait.max.ms", "100"),
+    ("queued.min.messages", "50000"),
+    ("queued.max.messages.kbytes", "32768"),
+    ("fetch.queue.backoff.ms", "5"),
+];
+
+fn reader(access: &Access, client_id: &str) -> ClientConfig {
+    let mut config = base(access, client_id);
+    for (name, value) in OF_READERS {
+        if config.get(name).is_none() {
+            config.set(name, value);
+        }
+    }
     config
-        .set("queued.min.messages", "50000")
-        .set("queued.max.messages.kbytes", "32768")
-        .set("fetch.queue.backoff.ms", "5");
 }
 
 /// A group member's configuration.
 pub fn member(spec: &GroupSpec, access: &Access, client_id: &str) -> ClientConfig {
-    let mut config = base(access, client_id);
-    bound_queue(&mut config);
+    let mut config = reader(access, client_id);
     let auto_commit = if spec.commit == CommitMode::Auto { "true" } else { "false" };
     config
         .set("group.id", &spec.name)
         .set("auto.offset.reset", "earliest")
-        .set("fetch.wait.max.ms", "100")
         .set("enable.auto.commit", auto_commit)
         .set("enable.auto.offset.store", "false");
     // Under KIP-848 the broker decides on both, and librdkafka refuses a client that names them.
@@ -153,14 +162,12 @@ pub fn member(spec: &GroupSpec, access: &Access, client_id: &str) -> ClientConfi
 
 /// A drain reader's configuration. It commits nothing.
 pub fn drain(access: &Access, group: &str, client_id: &str, isolation: Isolation) -> ClientConfig {
-    let mut config = base(access, client_id);
-    bound_queue(&mut config);
+    let mut config = reader(access, client_id);
     config
         .set("group.id", group)
         .set("isolation.level", isolation.property())
         // A log that was truncated below a reader's position is read again from its start rather than not at all.
         .set("auto.offset.reset", "earliest")
-        .set("fetch.wait.max.ms", "100")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false");
     config
@@ -261,5 +268,24 @@ mod tests {
         assert_eq!(acks(&spec(&[("acks", "0")]).config), Acks::None);
         assert_eq!(acks(&spec(&[("request.required.acks", "0")]).config), Acks::None);
         assert_eq!(acks(&spec(&[]).config), Acks::Some);
+    }
+
+    #[test]
+    fn what_waits_for_a_reader_is_bounded_unless_somebody_says_otherwise() {
+        let mut access = here();
+        access.properties = [("fetch.queue.backoff.ms".to_owned(), "70".to_owned())].into();
+        let group = GroupSpec {
+            name: "readers".to_owned(),
+            topics: vec!["t".to_owned()],
+            members: 1,
+            commit: CommitMode::Auto,
+            config: [("queued.min.messages".to_owned(), "9".to_owned())].into(),
+        };
+        let config = member(&group, &access, "readers/0");
+        let values = OF_READERS.map(|(name, _)| config.get(name).expect("a value"));
+        assert_eq!(values, ["100", "9", "32768", "70"]);
+        let config = drain(&access, "d", "drain-0", Isolation::Committed);
+        let values = OF_READERS.map(|(name, _)| config.get(name).expect("a value"));
+        assert_eq!(values, ["100", "50000", "32768", "70"]);
     }
 }

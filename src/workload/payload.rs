@@ -9,7 +9,7 @@
 //!        15  timed u8
 //! ```
 //! Everything is little endian. `run` is the CRC-32 of the run's id; `length` is the whole payload's. The CRC-32 covers
-//! every byte but its own four, and then the record's key. The filler is drawn from (process, sequence), so that no two
+//! every byte but its own four, and then the record's key, or 0xff where it has none. The filler is drawn from (process, sequence), so that no two
 //! records look alike, and compresses badly.
 //!
 //! What Kafka carries beside payload and key is announced, and so is covered too: `headers` is how many headers the record has
@@ -95,7 +95,7 @@ impl Decoded {
 }
 
 /// Writes a payload into `buffer`, which keeps its allocation and nothing else: every byte is written anew.
-pub fn encode(buffer: &mut Vec<u8>, stamp: &Stamp, key: &[u8]) {
+pub fn encode(buffer: &mut Vec<u8>, stamp: &Stamp, key: Option<&[u8]>) {
     let length = stamp.bytes.max(MIN_BYTES);
     buffer.resize(length as usize, 0);
     buffer[..4].copy_from_slice(&MAGIC);
@@ -118,7 +118,7 @@ pub fn encode(buffer: &mut Vec<u8>, stamp: &Stamp, key: &[u8]) {
 /// - Foreign: no header of ours, or that of another run.
 /// - Corrupt: ours by magic and run, but its length or its CRC disagrees with the bytes, or a field says what none can.
 /// - Misplaced: whole, but sent to another topic or partition.
-pub fn decode(run: RunTag, place: Place, key: &[u8], payload: &[u8]) -> Decoded {
+pub fn decode(run: RunTag, place: Place, key: Option<&[u8]>, payload: &[u8]) -> Decoded {
     if !payload.starts_with(&MAGIC) || payload.get(RUN) != Some(&run.0.to_le_bytes()) {
         return Decoded::nobodys(ReadStatus::Foreign);
     }
@@ -173,11 +173,15 @@ fn fill(filler: &mut [u8], record: RecordId) {
     }
 }
 
-fn seal(payload: &[u8], key: &[u8]) -> u32 {
+/// What stands for the key of a record that has none; no key of this project's producers is the like.
+const NO_KEY: [u8; 1] = [0xff];
+
+fn seal(payload: &[u8], key: Option<&[u8]>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&payload[..CRC.start]);
     hasher.update(&payload[CRC.end..]);
-    hasher.update(key);
+    // No key is another thing than an empty one.
+    hasher.update(key.unwrap_or(&NO_KEY));
     hasher.finalize()
 }
 
@@ -195,7 +199,7 @@ mod tests {
     fn sample(bytes: u32) -> Vec<u8> {
         let mut buffer = Vec::new();
         let stamp = Stamp { run: RunTag::of("run"), record: ID, place: PLACE, send_ns: TimeNs(5), headers: 3, bytes };
-        encode(&mut buffer, &stamp, b"k3");
+        encode(&mut buffer, &stamp, Some(b"k3"));
         buffer
     }
 
@@ -211,13 +215,13 @@ mod tests {
                 headers: 3,
                 bytes: after,
             };
-            encode(&mut buffer, &stamp, b"k3");
+            encode(&mut buffer, &stamp, Some(b"k3"));
             assert_eq!(buffer, sample(after));
         }
     }
 
     fn judge(payload: &[u8]) -> ReadStatus {
-        decode(RunTag::of("run"), PLACE, b"k3", payload).status
+        decode(RunTag::of("run"), PLACE, Some(b"k3"), payload).status
     }
 
     #[test]
@@ -226,7 +230,7 @@ mod tests {
             let payload = sample(bytes);
             assert_eq!(payload.len(), bytes.max(MIN_BYTES) as usize);
             let expected = Decoded { status: ReadStatus::Intact, record: ID, headers: 3, timestamp: Some(TimeNs(5)) };
-            assert_eq!(decode(RunTag::of("run"), PLACE, b"k3", &payload), expected);
+            assert_eq!(decode(RunTag::of("run"), PLACE, Some(b"k3"), &payload), expected);
         }
     }
 
@@ -257,7 +261,19 @@ mod tests {
 
     #[test]
     fn another_key_makes_a_record_corrupt() {
-        assert_eq!(decode(RunTag::of("run"), PLACE, b"k4", &sample(64)).status, ReadStatus::Corrupt);
+        for key in [Some(b"k4".as_slice()), Some(b""), None] {
+            assert_eq!(decode(RunTag::of("run"), PLACE, key, &sample(64)).status, ReadStatus::Corrupt, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_had_no_key_is_corrupt_when_it_has_an_empty_one() {
+        let mut payload = sample(64);
+        let crc = seal(&payload, None);
+        payload[CRC].copy_from_slice(&crc.to_le_bytes());
+        let status = |key| decode(RunTag::of("run"), PLACE, key, &payload).status;
+        assert_eq!(status(None), ReadStatus::Intact);
+        assert_eq!(status(Some(b"".as_slice())), ReadStatus::Corrupt);
     }
 
     #[test]
@@ -266,21 +282,21 @@ mod tests {
             Place { topic: TopicIndex(1), partition: Partition(3) },
             Place { topic: TopicIndex(0), partition: Partition(2) },
         ] {
-            let found = decode(RunTag::of("run"), place, b"k3", &sample(64));
+            let found = decode(RunTag::of("run"), place, Some(b"k3"), &sample(64));
             assert_eq!((found.status, found.record), (ReadStatus::Misplaced, ID));
         }
     }
 
     #[test]
     fn a_record_of_another_run_is_foreign() {
-        assert_eq!(decode(RunTag::of("other"), PLACE, b"k3", &sample(64)).status, ReadStatus::Foreign);
+        assert_eq!(decode(RunTag::of("other"), PLACE, Some(b"k3"), &sample(64)).status, ReadStatus::Foreign);
         assert_eq!(judge(b"hello"), ReadStatus::Foreign);
         assert_eq!(judge(b""), ReadStatus::Foreign);
     }
 
     /// Seals these bytes anew, as a sender of another build would.
     fn resealed(mut payload: Vec<u8>) -> Vec<u8> {
-        let crc = seal(&payload, b"k3");
+        let crc = seal(&payload, Some(b"k3"));
         payload[CRC].copy_from_slice(&crc.to_le_bytes());
         payload
     }
@@ -289,7 +305,7 @@ mod tests {
     fn a_payload_from_before_headers_and_timestamps_is_intact_and_asks_for_neither() {
         let mut old = sample(64);
         old[HEADERS..=TIMED].fill(0);
-        let found = decode(RunTag::of("run"), PLACE, b"k3", &resealed(old));
+        let found = decode(RunTag::of("run"), PLACE, Some(b"k3"), &resealed(old));
         assert_eq!(found, Decoded { status: ReadStatus::Intact, record: ID, headers: 0, timestamp: None });
     }
 

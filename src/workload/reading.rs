@@ -62,7 +62,11 @@ impl<'a> Sitting<'a> {
     pub fn take(&mut self, letter: Letter<'_>, rows: &mut Vec<ReadRow>, errors: &ClientErrors) {
         match letter.error() {
             None => rows.push(self.row(letter).expect("readers are given partitions of the run only")),
-            Some((code, reason)) => errors.note(&KafkaError::MessageConsumption(code), &reason),
+            Some((code, reason)) => {
+                // The record before it is gone by the time of the next one, and its topic may be.
+                self.last = None;
+                errors.note(&KafkaError::MessageConsumption(code), &reason);
+            }
         }
     }
 
@@ -70,7 +74,7 @@ impl<'a> Sitting<'a> {
     pub fn row(&mut self, letter: Letter<'_>) -> Option<ReadRow> {
         let (topic, partition) = (self.topic(letter)?, letter.partition());
         let payload = letter.payload();
-        let decoded = payload::decode(self.run, Place { topic, partition }, letter.key().unwrap_or_default(), payload);
+        let decoded = payload::decode(self.run, Place { topic, partition }, letter.key(), payload);
         Some(ReadRow {
             reader: self.reader,
             topic,
@@ -89,19 +93,27 @@ impl<'a> Sitting<'a> {
         match self.last {
             Some((last, topic)) if last == mark => Some(topic),
             _ => {
-                let topic = self.topics.index(letter.topic())?;
-                self.last = Some((mark, topic));
-                Some(topic)
+                let topic = self.topics.index(letter.topic());
+                self.last = topic.map(|topic| (mark, topic));
+                topic
             }
         }
     }
 }
 
-/// Gives rows that came out of the client library together the time of the last one of them: no record is said to have been read
-/// before it was, and times that are the same take no room on the disk.
-pub fn at_one_time(rows: &mut [ReadRow]) {
-    if let Some(last) = rows.last().map(|row| row.read_ns) {
-        rows.iter_mut().for_each(|row| row.read_ns = last);
+/// What came out of the client library within this time is said to have come out at once.
+const AT_ONCE_NS: u64 = 1_000_000;
+
+/// Gives rows that came out of the client library together, in order, the time of the last one of them: no record is said to have
+/// been read before it was, and times that are the same take little room on the disk. None becomes later by [`AT_ONCE_NS`] or more,
+/// whatever held the reader up in between.
+pub fn at_one_time(mut rows: &mut [ReadRow]) {
+    while let Some(first) = rows.first().map(|row| row.read_ns) {
+        let together = rows.iter().take_while(|row| row.read_ns.since(first) < AT_ONCE_NS).count();
+        let (these, others) = rows.split_at_mut(together);
+        let last = these[together - 1].read_ns;
+        these.iter_mut().for_each(|row| row.read_ns = last);
+        rows = others;
     }
 }
 
@@ -212,5 +224,25 @@ mod tests {
         for status in [ReadStatus::Foreign, ReadStatus::Corrupt] {
             assert_eq!(judged(Clock::start(), &decoded(status), Timestamp::NotAvailable, 0), status);
         }
+    }
+
+    #[test]
+    fn what_came_out_within_a_millisecond_has_the_time_of_the_last_of_it() {
+        let row = |ns| ReadRow {
+            reader: ProcessId(1),
+            topic: TopicIndex(0),
+            partition: Partition(0),
+            offset: Offset(0),
+            leader_epoch: None,
+            read_ns: TimeNs(ns),
+            status: ReadStatus::Intact,
+            record: RECORD,
+            bytes: 64,
+        };
+        let mut rows = [10, 500_000, 1_000_009, 1_000_010, 9_000_000, 9_000_001].map(row);
+        at_one_time(&mut rows);
+        let times = rows.map(|row| row.read_ns.0);
+        assert_eq!(times, [1_000_009, 1_000_009, 1_000_009, 1_000_010, 9_000_001, 9_000_001]);
+        at_one_time(&mut []);
     }
 }

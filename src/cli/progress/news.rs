@@ -38,11 +38,14 @@ impl News {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Moment, Observation, Probe, ProcessState};
+    use crate::fault::{Moment, Observation, Probe, ProcessState, RulesSeen, Sight};
     use crate::history::event::FaultStage;
 
-    fn look(target: i32, probe: Probe) -> EventKind {
-        let observation = Observation { process: ProcessState::Unwatched, probe, standing: None, sights: Vec::new() };
+    fn look(target: i32, probe: Probe, packets: u64) -> EventKind {
+        let seen =
+            RulesSeen { broker: BrokerId(target), packets: Some(packets), unseen: None, shape: None, renewed: 0 };
+        let sights = vec![Sight::Rules { holders: vec![seen] }];
+        let observation = Observation { process: ProcessState::Unwatched, probe, standing: None, sights };
         let fault = FaultId("cut".to_owned());
         EventKind::Proof { fault, moment: Moment::During, target: BrokerId(target), observation }
     }
@@ -51,12 +54,15 @@ mod tests {
     fn what_looks_as_it_did_is_told_once_and_again_after_something_was_done() {
         let mut news = News::default();
         let mut told = |event: EventKind| news.tell(&event).is_some();
-        assert!(told(look(1, Probe::Silent)));
-        assert!(!told(look(1, Probe::Silent)));
-        assert!(told(look(2, Probe::Silent)));
-        assert!(told(look(1, Probe::Refused)));
-        assert!(told(look(1, Probe::Silent)));
-        assert!(told(EventKind::Heal { fault: FaultId("cut".to_owned()), stage: FaultStage::Ok }));
-        assert!(told(look(1, Probe::Silent)));
+        assert!(told(look(1, Probe::Silent, 5)));
+        assert!(!told(look(1, Probe::Silent, 9)));
+        assert!(told(look(2, Probe::Silent, 5)));
+        assert!(told(look(1, Probe::Refused, 10)));
+        assert!(told(look(1, Probe::Silent, 11)));
+        let fault = || FaultId("cut".to_owned());
+        assert!(told(EventKind::Heal { fault: fault(), stage: FaultStage::Ok }));
+        assert!(told(look(1, Probe::Silent, 12)));
+        assert!(told(EventKind::Inject { fault: fault(), stage: FaultStage::Ok }));
+        assert!(told(look(1, Probe::Silent, 13)));
     }
 }

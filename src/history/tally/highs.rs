@@ -67,14 +67,24 @@ impl Highs {
         });
     }
 
-    /// The entries, each with the millisecond in which its step begins and the highest offset so far.
-    pub fn so_far(&self) -> Vec<(u64, Offset)> {
+    /// How long a step is, in milliseconds: a power of two.
+    pub fn step_ms(&self) -> u64 {
+        self.step_ms
+    }
+
+    /// The entries, each with the millisecond in which its step begins and the highest offset so far, in steps of so many
+    /// milliseconds, or in its own where those are longer. What is compared with one another has to have the same.
+    pub fn so_far(&self, step_ms: u64) -> Vec<(u64, Offset)> {
+        let mut coarser = self.clone();
+        while coarser.step_ms < step_ms {
+            coarser.double();
+        }
         let mut highest = Offset(i64::MIN);
-        let entries = self.entries.iter().map(|(step, offset)| {
+        for (step, offset) in &mut coarser.entries {
             highest = highest.max(*offset);
-            (step * self.step_ms, highest)
-        });
-        entries.collect()
+            (*step, *offset) = (*step * coarser.step_ms, highest);
+        }
+        coarser.entries
     }
 }
 
@@ -90,7 +100,7 @@ mod tests {
         }
         let told: Vec<(u64, i64)> = highs.entries.iter().map(|(ms, offset)| (*ms, offset.0)).collect();
         assert_eq!(told, [(1, 40), (5, 15), (6, 20), (7, 30)]);
-        assert!(highs.so_far().iter().all(|(_, offset)| offset.0 == 40));
+        assert!(highs.so_far(1).iter().all(|(_, offset)| offset.0 == 40));
     }
 
     #[test]
@@ -121,6 +131,8 @@ mod tests {
         assert_eq!(highs.step_ms, 4);
         let expected: Vec<(u64, Offset)> =
             (0..last / 4).map(|step| (step * 4, Offset((step * 4 + 3).cast_signed()))).collect();
-        assert_eq!(highs.so_far(), expected);
+        assert_eq!(highs.so_far(1), expected);
+        let coarser: Vec<u64> = highs.so_far(64).iter().map(|(ms, _)| *ms).collect();
+        assert_eq!(coarser, (0..last / 64).map(|step| step * 64).collect::<Vec<u64>>());
     }
 }

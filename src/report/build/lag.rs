@@ -45,18 +45,21 @@ fn of_group((history, tally): (&History, &Tally), group: &GroupSpec, seconds: us
 }
 
 fn of_partition(acked: &Highs, read: Option<&GroupTally>, seconds: usize) -> Vec<Behind> {
-    let acked = acked.so_far();
-    let read = read.map(|read| read.read_at.so_far()).unwrap_or_default();
+    let step_ms = read.map_or(1, |read| read.read_at.step_ms()).max(acked.step_ms());
+    let acked = acked.so_far(step_ms);
+    let read = read.map(|read| read.read_at.so_far(step_ms)).unwrap_or_default();
     let Some((_, first)) = acked.first() else { return vec![Behind::default(); seconds] };
     // One that has read nothing yet waits for all that there is.
     let mut position = Offset(first.0 - 1);
     let (mut known, mut passed, mut waiting) = (0, 0, 0);
     let mut behind = Vec::with_capacity(seconds);
     for end_ms in (1..=seconds as u64).map(|second| second * 1_000) {
-        while acked.get(known).is_some_and(|(ms, _)| *ms < end_ms) {
+        // A step that is not over by then counts for the next second, on both sides.
+        let is_over = |ms: u64| ms + step_ms <= end_ms;
+        while acked.get(known).is_some_and(|(ms, _)| is_over(*ms)) {
             known += 1;
         }
-        while let Some((_, offset)) = read.get(passed).filter(|(ms, _)| *ms < end_ms) {
+        while let Some((_, offset)) = read.get(passed).filter(|(ms, _)| is_over(*ms)) {
             position = position.max(*offset);
             passed += 1;
         }

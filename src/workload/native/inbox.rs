@@ -14,9 +14,13 @@
 //! as `rd_kafka_consume_queue` does. `rd_kafka_consume_batch_queue` would not do: it gives out an array, and counts the
 //! reader on when the array is full; what it had taken by the moment of a pause would come again, as if the reader had stepped back.
 //!
-//! **What waits for a slow reader is bounded.** librdkafka fetches no more of a partition while its queue holds `queued.min.messages`.
+//! **What waits for a slow reader is bounded.** librdkafka fetches no more while the inbox holds `queued.min.messages`, and has
+//! one answer of each broker on the way at most.
 //! `rd_kafka_consume_callback_queue` would not do: it takes the whole queue out while it gives out some of it, and puts the rest
 //! back; whoever looks meanwhile finds it empty and fetches on, so that a reader who falls behind has all of the log in memory soon.
+//!
+//! **What is left to librdkafka.** Between taking a record off a queue and counting the reader on it has a moment in which a pause finds the
+//! reader before the record; it comes twice then, here as by librdkafka's own `rd_kafka_consumer_poll`, and the history says so.
 
 use std::ffi::CString;
 use std::ptr::NonNull;

@@ -112,7 +112,7 @@ impl Life {
         let target = Place { topic: assignment.topic_index, partition };
         let stamp =
             Stamp { run: shared.run, record, place: target, send_ns: invoke_ns, headers: assignment.headers, bytes };
-        payload::encode(&mut self.payload, &stamp, key.unwrap_or_default());
+        payload::encode(&mut self.payload, &stamp, key);
         let parcel = Parcel {
             slot,
             partition,

@@ -104,7 +104,7 @@ fn send(mock: &Mock, records: Vec<Carried>) {
         let mut bytes = Vec::new();
         let run = RunTag::of("test-run");
         let stamp = Stamp { run, record: id(sequence), place, send_ns: SENT, headers: ANNOUNCED, bytes: 64 };
-        payload::encode(&mut bytes, &stamp, b"k");
+        payload::encode(&mut bytes, &stamp, Some(b"k"));
         let record = BaseRecord::to("chat").partition(0).key("k").payload(&bytes);
         let sent = client.send(record.headers(carried.headers).timestamp(carried.timestamp_ms));
         assert!(sent.is_ok(), "{sequence}");

@@ -79,7 +79,7 @@ pub fn of_group(
     if let Some(waits_since) = since(&acked, owed) {
         stall(last.0.max(waits_since), known.end.as_millis(), Ended::GivenUp);
     }
-    let caught_up = heals.iter().map(|heal| heal.map(|heal| caught_up((&acked, &read), step_ms, known, heal)));
+    let caught_up = heals.iter().map(|heal| heal.map(|heal| caught_up(&acked, &read, step_ms, known, heal)));
     Some(Consumption { caught_up: caught_up.collect(), gaps })
 }
 
@@ -88,14 +88,9 @@ fn since(acked: &[(u64, Offset)], beyond: Offset) -> Option<u64> {
     acked.get(acked.partition_point(|(_, highest)| *highest <= beyond)).map(|(ms, _)| *ms)
 }
 
-/// When everything had been read that had been acknowledged by `heal`. A step in which it lies holds what came later, too, and is
-/// left out but for the millisecond that is as short as it can be told.
-fn caught_up(
-    (acked, read): (&[(u64, Offset)], &[(u64, Offset)]),
-    step_ms: u64,
-    known: Known,
-    heal: TimeNs,
-) -> CaughtUp {
+/// When everything had been read that had been acknowledged by `heal`. The step in which the heal lies is left out where it holds what came
+/// later, too; a millisecond is as short as it can be told.
+fn caught_up(acked: &[(u64, Offset)], read: &[(u64, Offset)], step_ms: u64, known: Known, heal: TimeNs) -> CaughtUp {
     let by_then = acked.partition_point(|(ms, _)| *ms + (step_ms - 1) <= heal.as_millis());
     let Some((_, owed)) = by_then.checked_sub(1).map(|last| acked[last]) else { return CaughtUp::After(0) };
     match read.get(read.partition_point(|(_, highest)| *highest < owed)) {

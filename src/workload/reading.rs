@@ -112,7 +112,9 @@ pub fn at_one_time(mut rows: &mut [ReadRow]) {
         let together = rows.iter().take_while(|row| row.read_ns.since(first) < AT_ONCE_NS).count();
         let (these, others) = rows.split_at_mut(together);
         let last = these[together - 1].read_ns;
-        these.iter_mut().for_each(|row| row.read_ns = last);
+        for row in these {
+            row.read_ns = last;
+        }
         rows = others;
     }
 }

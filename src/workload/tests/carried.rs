@@ -30,7 +30,7 @@ const HEADERS_WITHOUT_KEY: u8 = 5;
 fn packed(codec: &str, headers: u8) -> ProducerSpec {
     let config = BTreeMap::from([("compression.type".to_owned(), codec.to_owned())]);
     let keys = if headers == HEADERS_WITHOUT_KEY { 0 } else { 50 };
-    ProducerSpec { headers, keys, config, ..producer(codec, 1, Rate::PerSecond(1000.0)) }
+    ProducerSpec { keys, headers, config, ..producer(codec, 1, Rate::PerSecond(1000.0)) }
 }
 
 /// How many headers the records of each producer have in the log, and whether all timestamps are those of their making and those

@@ -221,7 +221,7 @@ pub enum RunError {
     #[error(transparent)]
     Judge(#[from] judge::JudgeError),
     /// An interruption ended the run at once: the second one, or the first while the cluster was starting.
-    #[error("abandoned when it was interrupted; the brokers are removed, and the history ends here")]
+    #[error("abandoned when it was interrupted; what the run had started is removed, and the history ends here")]
     Abandoned,
     /// The harness itself has a bug; the brokers were removed all the same.
     #[error("a bug in wiber-chaos, please report it: {message}")]

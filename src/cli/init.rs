@@ -61,7 +61,11 @@ pub fn init(args: &InitArgs) -> ExitCode {
     let written = File::create_new(&args.file).and_then(|mut file| file.write_all(text.as_bytes()));
     if let Err(error) = written {
         let (file, help) = (args.file.display(), help(error.kind()));
-        complain(&format!("error: cannot write {file}: {error}\n  help: {help}\n"));
+        let why = match error.kind() {
+            ErrorKind::AlreadyExists => "there is one already".to_owned(),
+            _ => error.to_string(),
+        };
+        complain(&format!("error: cannot write {file}: {why}\n  help: {help}\n"));
         return ExitCode::Usage;
     }
     complain(&next(&args.file));

@@ -287,8 +287,8 @@ async fn listen(raise: Raise) {
         };
         raise.raise(signal);
         complain(match count {
-            1 => "interrupted: healing, draining and reporting; once more removes the brokers at once\n",
-            _ => "interrupted again: removing the brokers\n",
+            1 => "interrupted: healing, draining and reporting; once more gives the run up at once\n",
+            _ => "interrupted again: giving up, and removing what the run started\n",
         });
     }
 }

@@ -62,6 +62,8 @@ impl Stage {
         for name in ["latest", "RUN"] {
             link("20260301T120000Z-42", &runs.join(name));
         }
+        fs::create_dir_all(place.path("reports/mock")).expect("a directory");
+        link("../kill-one/20260301T120000Z-42", &place.path("reports/mock/latest"));
         for name in ["BEFORE", "AFTER"] {
             link("reports/kill-one/20260301T120000Z-42", &place.path(name));
         }

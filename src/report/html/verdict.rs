@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Filter, anomalies, class_of, filtered, pill, scrolled};
+use crate::anomaly::{CheckName, Validity};
 use crate::report::status::{check_words, first_reason, measured_words, outcome_word};
 use crate::report::{Report, Standing, Window, format};
 use crate::verdict::{CheckLine, Verdict};
@@ -43,8 +44,8 @@ fn tiles(report: &Report) -> Markup {
     let proven = verdict.faults.iter().filter(|fault| fault.proven).count();
     let latency = report.latencies.iter().find(|window| window.window == Window::Run).and_then(|w| w.latency);
     let tiles = [
-        ("verdict", verdict.verdict.to_string()),
         ("acknowledged", format::count(verdict.counts.acked)),
+        ("lost", lost(verdict)),
         ("indeterminate", format::count(verdict.counts.indeterminate)),
         ("anomalies", format::count(report.anomalies_found())),
         ("faults proven", format!("{proven} of {}", verdict.faults.len())),
@@ -55,12 +56,22 @@ fn tiles(report: &Report) -> Markup {
     html! { dl class="tiles" { @for (name, value) in tiles { div { dt { (name) } dd { (value) } } } } }
 }
 
+/// How many acknowledged records are not in the log any more, as far as anybody can tell.
+fn lost(verdict: &Verdict) -> String {
+    let line = verdict.checks.iter().find(|line| line.check == CheckName::LostWrite);
+    match line.map(|line| (line.verdict, line.found)) {
+        Some((Validity::Valid | Validity::Invalid, found)) => format::count(found),
+        Some((Validity::Unknown, _)) => "unknown".to_owned(),
+        Some((Validity::Skipped, _)) | None => format::or_dash(None, format::count),
+    }
+}
+
 fn repeat(report: &Report) -> Markup {
     html! {
         p class="repeat" {
             span { "Repeat from this run’s directory" }
             code { (report.reproduce_command("scenario.toml")) }
-            span { "exit code " (report.verdict.exit_code) }
+            span { "verdict " (report.verdict.verdict) ", exit code " (report.verdict.exit_code) }
         }
     }
 }

@@ -19,8 +19,8 @@
 //! `rd_kafka_consume_callback_queue` would not do: it takes the whole queue out while it gives out some of it, and puts the rest
 //! back; whoever looks meanwhile finds it empty and fetches on, so that a reader who falls behind has all of the log in memory soon.
 //!
-//! **What is left to librdkafka.** Between taking a record off a queue and counting the reader on it has a moment in which a pause finds the
-//! reader before the record; it comes twice then, here as by librdkafka's own `rd_kafka_consumer_poll`, and the history says so.
+//! **What is left to librdkafka.** Between taking a record off a queue and counting the reader on there is a moment in which a pause finds
+//! the reader before the record; it comes twice then, here as by `rd_kafka_consumer_poll`, and the history says so.
 
 use std::ffi::CString;
 use std::ptr::NonNull;
